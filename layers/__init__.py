@@ -1,0 +1,1 @@
+"""The territory: places, bodies, practices, and what one may ask of them."""

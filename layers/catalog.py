@@ -1,0 +1,208 @@
+"""What an instance is: its languages, layers, codes and their labels, all of it data.
+
+A fifth layer is one entry under `layers` in `instance.yaml`, one table and its line in
+`datapackage.json`. No code names a kind of organisation.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from layers.errors import BadInstance, LayerNotFound, Problem
+
+Words = Mapping[str, str]
+"""Words by language."""
+
+FILE = "instance.yaml"
+PACKAGE = "datapackage.json"
+_KINDS = ("bodies", "cases", "areas")
+_SYMBOLS = ("square", "circle", "diamond", "triangle", "star", "hexagon", "cross", "line", "dashed", "dotted")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the map. `of` says what its rows are: bodies, cases or areas."""
+
+    key: str
+    of: str
+    label: Words
+    about: Words
+    colour: str
+    symbol: str
+    shown: bool = True
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Basemap:
+    """An online basemap that a visitor may ask for."""
+
+    key: str
+    label: Words
+    url: str
+    attribution: str
+    max_zoom: int = 18
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One table or folder of texts, as `datapackage.json` describes it."""
+
+    name: str
+    path: Path
+    title: Words
+    licence: str
+    source: str
+    source_url: str
+    as_of: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A territory and what is kept about it. `bounds` are west, south, east, north in degrees."""
+
+    key: str
+    folder: Path
+    names: Words
+    territory: Words
+    languages: tuple[str, ...]
+    default_language: str
+    metric_crs: int
+    bounds: tuple[float, float, float, float]
+    layers: tuple[Layer, ...]
+    basemaps: tuple[Basemap, ...]
+    codes: Mapping[str, Mapping[str, Words]]
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+
+    def layer(self, key: str) -> Layer:
+        for layer in self.layers:
+            if layer.key == key:
+                return layer
+        raise LayerNotFound(layer=key)
+
+    def layers_of(self, of: str) -> tuple[Layer, ...]:
+        return tuple(layer for layer in self.layers if layer.of == of)
+
+    def label(self, group: str, code: str, language: str) -> str:
+        """The words for a code; the code itself where nobody has labelled it."""
+        return said(self.codes.get(group, {}).get(code, {}), language, self.default_language) or code
+
+
+def said(words: Words, language: str, fallback: str) -> str:
+    """Words in a language, else in the fallback language, else in any."""
+    return words.get(language) or words.get(fallback) or next(iter(words.values()), "")
+
+
+def read_instance(folder: Path) -> Instance:
+    """Reads `instance.yaml` and `datapackage.json` of an instance.
+
+    Raises:
+        BadInstance: with every problem, each naming the file and the remedy.
+    """
+    about = _mapping(folder / FILE, yaml.safe_load)
+    package = _mapping(folder / PACKAGE, json.loads)
+    problems = [*_problems(about), *_package_problems(package, folder)]
+    if problems:
+        raise BadInstance(problems)
+    known = {"key", "name", "territory", "languages", "default_language", "metric_crs", "bounds"}
+    return Instance(
+        key=about["key"],
+        folder=folder,
+        names=about["name"],
+        territory=about["territory"],
+        languages=tuple(about["languages"]),
+        default_language=about["default_language"],
+        metric_crs=int(about["metric_crs"]),
+        bounds=tuple(about["bounds"]),
+        layers=tuple(Layer(**entry) for entry in about["layers"]),
+        basemaps=tuple(Basemap(**entry) for entry in about.get("basemaps", ())),
+        codes={name: group for name, group in about.items() if name not in known and _is_codes(group)},
+        resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
+    )
+
+
+def _mapping(file: Path, parse: Any) -> dict[str, Any]:
+    try:
+        found = parse(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInstance(
+            [Problem(str(file), 0, "The file is missing.", "An instance needs it: see data/README.md.")]
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", -1) + 1 or getattr(error, "lineno", 0)
+        what = f"The file cannot be read: {getattr(error, 'problem', None) or error}."
+        raise BadInstance([Problem(file.name, line, what, "Mend the line and try again.")]) from error
+    if not isinstance(found, dict):
+        raise BadInstance([Problem(file.name, 0, "The file is empty or a list.", "See data/README.md.")])
+    return found
+
+
+def _problems(about: Mapping[str, Any]) -> list[Problem]:
+    needed = ("key", "name", "territory", "languages", "default_language", "metric_crs", "bounds", "layers")
+    found = [
+        Problem(FILE, 0, f"“{name}” is missing.", "Add it: data/README.md says how.")
+        for name in needed
+        if not about.get(name)
+    ]
+    for number, entry in enumerate(about.get("layers") or (), start=1):
+        found += _layer_problems(number, entry)
+    return found
+
+
+def _layer_problems(number: int, entry: Any) -> list[Problem]:
+    where = f"Layer {number}"
+    if not isinstance(entry, dict) or "key" not in entry:
+        return [Problem(FILE, 0, f"{where} has no key.", "Give it one: “key: police”.")]
+    fields = Layer.__dataclass_fields__
+    found = [
+        Problem(FILE, 0, f"{where}, “{entry['key']}”, has an unknown part “{name}”.", "Remove it.")
+        for name in entry
+        if name not in fields
+    ]
+    for name in ("of", "label", "about", "colour", "symbol"):
+        if not entry.get(name):
+            found.append(Problem(FILE, 0, f"Layer “{entry['key']}” has no {name}.", "Add it."))
+    for name, allowed in (("of", _KINDS), ("symbol", _SYMBOLS)):
+        if entry.get(name) and entry[name] not in allowed:
+            what = f"Layer “{entry['key']}” has the {name} “{entry[name]}”."
+            found.append(Problem(FILE, 0, what, f"Use one of: {', '.join(allowed)}."))
+    return found
+
+
+def _package_problems(package: Mapping[str, Any], folder: Path) -> list[Problem]:
+    found = []
+    for entry in _entries(package):
+        name = entry.get("name", "?")
+        for needed in ("name", "path", "licenses", "sources"):
+            if not entry.get(needed):
+                found.append(Problem(PACKAGE, 0, f"Resource “{name}” has no {needed}.", "Add it."))
+        if entry.get("path") and not (folder / entry["path"]).exists():
+            what = f"Resource “{name}” points to {entry['path']}, which is not there."
+            found.append(Problem(PACKAGE, 0, what, "Add the file or remove the resource."))
+    return found
+
+
+def _entries(package: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*package.get("resources", ()), *package.get("texts", ())]
+
+
+def _resource(entry: Mapping[str, Any], folder: Path) -> Resource:
+    source = entry["sources"][0]
+    title = entry.get("titles") or {"en": entry.get("title", entry["name"])}
+    return Resource(
+        name=entry["name"],
+        path=folder / entry["path"],
+        title=title,
+        licence=entry["licenses"][0]["name"],
+        source=source["title"],
+        source_url=source.get("path", ""),
+        as_of=entry.get("as_of", ""),
+    )
+
+
+def _is_codes(group: Any) -> bool:
+    return isinstance(group, dict) and all(isinstance(words, dict) for words in group.values())

@@ -1,0 +1,220 @@
+"""Columns that mean the same on both stores: shapes, partial dates, names by language.
+
+PostGIS keeps a shape as `geometry` (through GeoAlchemy2), SQLite as an EWKB blob with its built-in
+R*Tree beside it; code above this room sees shapely objects and two constructs, `in_box` and `wkb_of`.
+Measured reasons: DESIGN §4; mod_spatialite was rejected because it ends the process beside GDAL.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import shapely
+from geoalchemy2 import Geometry
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Dialect,
+    Float,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    literal,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_BOUNDS = ("minx", "miny", "maxx", "maxy")
+
+
+class Geom(TypeDecorator[Any]):
+    """A shapely geometry in the instance's metric system, on either store.
+
+    The system's number travels inside every value, so that one schema serves every instance.
+    """
+
+    impl = Geometry  # GeoAlchemy2's events read its attributes, so a plain LargeBinary will not do.
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(None, srid=-1, spatial_index=False)
+
+    def load_dialect_impl(self, dialect: Dialect | None) -> TypeEngine[Any]:
+        if dialect is None or dialect.name == "postgresql":
+            return self.impl_instance
+        return dialect.type_descriptor(LargeBinary())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if not shapely.is_valid(value):
+            raise ValueError(shapely.is_valid_reason(value))
+        ewkb = shapely.to_wkb(value, include_srid=True)
+        return ewkb.hex() if dialect.name == "postgresql" else ewkb
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        stored = getattr(value, "data", value)
+        return shapely.from_wkb(stored if isinstance(stored, str) else bytes(stored))
+
+    # GeoAlchemy2 would wrap values in ST_GeomFromEWKT and ST_AsEWKB, which SQLite does not have.
+    def bind_expression(self, bindvalue: Any) -> Any:
+        return bindvalue
+
+    def column_expression(self, column: Any) -> Any:
+        return column
+
+
+class PartialDate(TypeDecorator[str]):
+    """A partial date as text that sorts by its letters on both stores, whatever the server's language."""
+
+    impl = String(10)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        collation = "C" if dialect.name == "postgresql" else "BINARY"
+        return dialect.type_descriptor(String(10, collation=collation))
+
+
+class in_box(ColumnElement[bool]):
+    """Rows whose shape's box meets a box in metres: a superset, so always refine with shapely."""
+
+    inherit_cache = False
+    type = Boolean()
+
+    def __init__(self, column: InstrumentedAttribute[Any], bounds: Iterable[float]) -> None:
+        self.column = column.expression
+        self.bounds = [literal(float(bound), Float()) for bound in bounds]
+
+    # A plain Boolean is rendered as "(...) = 1" on SQLite, and the index is lost.
+    def self_group(self, against: Any = None) -> Any:
+        return self
+
+
+# `&&` compares boxes and not systems, so the frame needs no SRID and stays a constant that GiST can use.
+@compiles(in_box, "postgresql")
+def _in_box_gist(element: in_box, compiler: SQLCompiler, **options: Any) -> str:
+    column = compiler.process(element.column, **options)
+    corners = ", ".join(compiler.process(bound, **options) for bound in element.bounds)
+    return f"({column} && ST_MakeEnvelope({corners}))"
+
+
+@compiles(in_box)
+def _in_box_rtree(element: in_box, compiler: SQLCompiler, **options: Any) -> str:
+    table = element.column.table
+    key = compiler.process(table.c.id, **options)
+    west, south, east, north = (compiler.process(bound, **options) for bound in element.bounds)
+    index = _index_name(getattr(table, "element", table).name, element.column.name)
+    return (
+        f"{key} IN (SELECT id FROM {index} WHERE minx <= {east} AND maxx >= {west}"
+        f" AND miny <= {north} AND maxy >= {south})"
+    )
+
+
+class wkb_of(ColumnElement[bytes]):
+    """A shape as bytes for `shapely.from_wkb`, which reads a whole column at once."""
+
+    inherit_cache = False
+    type = LargeBinary()
+
+    def __init__(self, column: InstrumentedAttribute[Any]) -> None:
+        self.column = column.expression
+
+
+@compiles(wkb_of, "postgresql")
+def _wkb_gist(element: wkb_of, compiler: SQLCompiler, **options: Any) -> str:
+    return f"ST_AsBinary({compiler.process(element.column, **options)})"
+
+
+@compiles(wkb_of)
+def _wkb_blob(element: wkb_of, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.column, **options)
+
+
+def _index_name(table: str, column: str) -> str:
+    return f"idx_{table}_{column}"
+
+
+def _shape_columns(metadata: MetaData) -> list[tuple[Table, str]]:
+    return [
+        (table, column.name)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, Geom)
+    ]
+
+
+def ensure_spatial_indexes(connection: Connection, metadata: MetaData) -> None:
+    """Makes the spatial index of every shape column that lacks one; to be run after each migration."""
+    for table, column in _shape_columns(metadata):
+        if connection.dialect.name == "postgresql":
+            _ensure_gist(connection, table.name, column)
+        else:
+            _ensure_rtree(connection, table.name, column)
+
+
+def _ensure_gist(connection: Connection, table: str, column: str) -> None:
+    name = _index_name(table, column)
+    connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {table} USING gist ({column})"))
+
+
+def _ensure_rtree(connection: Connection, table: str, column: str) -> None:
+    name = _index_name(table, column)
+    parts = {name, f"{name}_insert", f"{name}_update", f"{name}_delete"}
+    there = connection.execute(
+        text("SELECT name FROM sqlite_master WHERE name = :a OR name IN (:b, :c, :d)"),
+        dict(zip("abcd", sorted(parts), strict=True)),
+    )
+    # A batch migration rebuilds its table and loses the triggers: then all four are made anew.
+    if set(there.scalars()) == parts:
+        return
+    for trigger in sorted(parts - {name}):
+        connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
+    connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+    for statement in _rtree_statements(name, table, column):
+        connection.execute(text(statement))
+
+
+def _rtree_statements(name: str, table: str, column: str) -> list[str]:
+    def row(source: str) -> str:
+        bounds = ", ".join(f"geom_{bound}({source}{column})" for bound in _BOUNDS)
+        return f"{source}id, {bounds}"
+
+    order = "id, minx, maxx, miny, maxy"
+    bounds = "id, minx, miny, maxx, maxy"
+    fill = f"INSERT INTO {name} ({bounds})"
+    return [
+        f"CREATE VIRTUAL TABLE {name} USING rtree({order})",
+        f"CREATE TRIGGER {name}_insert AFTER INSERT ON {table} WHEN NEW.{column} IS NOT NULL"
+        f" BEGIN {fill} VALUES ({row('NEW.')}); END",
+        f"CREATE TRIGGER {name}_update AFTER UPDATE OF {column} ON {table}"
+        f" BEGIN DELETE FROM {name} WHERE id = OLD.id;"
+        f" {fill} SELECT {row('NEW.')} WHERE NEW.{column} IS NOT NULL; END",
+        f"CREATE TRIGGER {name}_delete AFTER DELETE ON {table}"
+        f" BEGIN DELETE FROM {name} WHERE id = OLD.id; END",
+        f"{fill} SELECT {row('')} FROM {table} WHERE {column} IS NOT NULL",
+    ]
+
+
+def drop_spatial_indexes(connection: Connection, metadata: MetaData) -> None:
+    """Removes what `ensure_spatial_indexes` made beside the tables; to be run before a table is dropped."""
+    if connection.dialect.name == "postgresql":
+        return  # A GiST index goes with its table.
+    for table, column in _shape_columns(metadata):
+        connection.execute(text(f"DROP TABLE IF EXISTS {_index_name(table.name, column)}"))
+
+
+@lru_cache(maxsize=64)
+def _bounds(blob: bytes) -> tuple[float, float, float, float]:
+    return shapely.from_wkb(blob).bounds
+
+
+def index_functions() -> dict[str, Any]:
+    """The functions that SQLite's triggers call: name -> function of a blob."""
+    return {f"geom_{name}": lambda blob, at=at: _bounds(blob)[at] for at, name in enumerate(_BOUNDS)}

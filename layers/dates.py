@@ -1,0 +1,42 @@
+"""Partial dates: 2018, 2018-05 and 2018-05-29 are all dates, and each says how exact it is.
+
+They are kept as text. Compared letter by letter, a partial date stands for its first day, which is the
+rule of this house for beginnings and ends; the empty text means "not known".
+"""
+
+import re
+from datetime import date
+
+from layers.errors import BadDate
+
+_FORM = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+
+
+def partial(text: str) -> str:
+    """The text itself when it is a partial date of the calendar.
+
+    Raises:
+        BadDate: it is not.
+    """
+    found = _FORM.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError(text)
+        date(*(int(part or 1) for part in found.groups()))
+    except ValueError as error:
+        raise BadDate(value=text) from error
+    return text
+
+
+def first_day(text: str) -> date:
+    """The first day that a partial date can mean."""
+    year, month, day = (*partial(text).split("-"), "01", "01")[:3]
+    return date(int(year), int(month), int(day))
+
+
+def years_since(text: str, *, today: date) -> int | None:
+    """Whole years from a partial date to today; None when the date is not known."""
+    if not text:
+        return None
+    then = first_day(text)
+    return today.year - then.year - ((today.month, today.day) < (then.month, then.day))

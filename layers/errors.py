@@ -1,0 +1,95 @@
+"""What this package raises on purpose: whole sentences, so that they can be translated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+def N_(text: str) -> str:
+    """Marks a sentence for translation; the face of the house translates it when it is shown."""
+    return text
+
+
+class LayersError(Exception):
+    """A failure that a person can understand: `text` is a sentence, `values` fill its gaps."""
+
+    text = N_("Something in the data could not be used.")
+
+    def __init__(self, **values: object) -> None:
+        self.values = values
+        super().__init__(self.text.format(**values))
+
+
+class NotFound(LayersError):
+    text = N_("There is nothing here.")
+
+
+class Invalid(LayersError):
+    text = N_("This value cannot be used.")
+
+
+class Unavailable(LayersError):
+    text = N_("The store cannot be used just now.")
+
+
+class LayerNotFound(NotFound):
+    text = N_("There is no layer “{layer}”.")
+
+
+class BodyNotFound(NotFound):
+    text = N_("There is no organisation “{key}”.")
+
+
+class AreaNotFound(NotFound):
+    text = N_("There is no area “{code}” of the kind “{kind}”.")
+
+
+class CaseNotFound(NotFound):
+    text = N_("There is no case “{key}”.")
+
+
+class PracticeNotFound(NotFound):
+    text = N_("There is no practice “{key}”.")
+
+
+class OutOfRange(Invalid):
+    text = N_("“{name}” must lie between {low} and {high}; {value} does not.")
+
+
+class BadFrame(Invalid):
+    text = N_("A frame is written west,south,east,north in degrees (24.5,58.2,26.1,59.0); “{value}” is not.")
+
+
+class BadDate(Invalid):
+    text = N_("A date is written 2018, 2018-05 or 2018-05-29; “{value}” is not.")
+
+
+class StoreNotReady(Unavailable):
+    text = N_("The store is not set up. Run: turvakaart setup")
+
+
+class StoreBroken(Unavailable):
+    text = N_("The store {place} cannot be used: {reason}.")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in an instance's files: where, what, and how to mend it."""
+
+    file: str
+    row: int
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}, line {self.row}" if self.row else self.file
+        return f"{where}: {self.what} {self.remedy}"
+
+
+class BadInstance(Invalid):
+    """The files of an instance cannot be loaded; `problems` names every one of them."""
+
+    text = N_("{count} problems in the data; nothing was loaded.")
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(count=len(self.problems))

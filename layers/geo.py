@@ -1,0 +1,88 @@
+"""Place, Bbox and the coordinate systems: degrees at the edge, metres inside."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+import shapely
+from pyproj import Transformer
+
+from layers.errors import BadFrame, OutOfRange
+
+WGS84 = 4326
+Shapes = np.ndarray[Any, np.dtype[np.object_]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point on the earth, in degrees of WGS 84."""
+
+    lon: float
+    lat: float
+
+    def __post_init__(self) -> None:
+        _within("lon", self.lon, -180, 180)
+        _within("lat", self.lat, -90, 90)
+
+    def point(self) -> shapely.Point:
+        return shapely.Point(self.lon, self.lat)
+
+
+@dataclass(frozen=True)
+class Bbox:
+    """A frame on the earth, in degrees of WGS 84."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def __post_init__(self) -> None:
+        for name, value, most in (("west", self.west, 180), ("east", self.east, 180)):
+            _within(name, value, -most, most)
+        for name, value in (("south", self.south), ("north", self.north)):
+            _within(name, value, -90, 90)
+        if self.west >= self.east or self.south >= self.north:
+            raise BadFrame(value=f"{self.west},{self.south},{self.east},{self.north}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The frame written as west,south,east,north."""
+        try:
+            west, south, east, north = (float(part) for part in text.split(","))
+        except ValueError as error:
+            raise BadFrame(value=text) from error
+        return cls(west=west, south=south, east=east, north=north)
+
+    def polygon(self) -> shapely.Polygon:
+        return shapely.box(self.west, self.south, self.east, self.north)
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    # NaN fails this comparison too, which is the wish.
+    if not low <= value <= high:
+        raise OutOfRange(name=name, low=low, high=high, value=value)
+
+
+@lru_cache(maxsize=16)
+def _transform(source: int, target: int) -> Callable[..., Any]:
+    return Transformer.from_crs(source, target, always_xy=True).transform
+
+
+def to_metric(shapes: Sequence[shapely.Geometry] | Shapes, *, srid: int) -> Shapes:
+    """Shapes in degrees -> the same shapes in the metric system `srid`, carrying that number."""
+    moved = shapely.transform(np.asarray(shapes, dtype=object), _transform(WGS84, srid), interleaved=False)
+    return shapely.set_srid(moved, srid)
+
+
+def metric_point(place: Place, *, srid: int) -> shapely.Point:
+    """One place as a point in the metric system `srid`."""
+    point: shapely.Point = to_metric([place.point()], srid=srid)[0]
+    return point
+
+
+def to_degrees(shapes: Sequence[shapely.Geometry] | Shapes, *, srid: int) -> Shapes:
+    """Shapes in the metric system `srid` -> the same shapes in degrees."""
+    return shapely.transform(np.asarray(shapes, dtype=object), _transform(srid, WGS84), interleaved=False)

@@ -1,0 +1,174 @@
+"""Checked rows → a plan → applied.
+
+Nothing is overwritten: an old row is retired by the edition that replaces it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.orm import Session
+
+from layers import store
+from layers.catalog import Instance
+from layers.model import (
+    Area,
+    Base,
+    Body,
+    Case,
+    CaseArea,
+    CaseBody,
+    CasePractice,
+    Edition,
+    Practice,
+    Revision,
+    Serves,
+    Settlement,
+)
+from layers.sources import instance as sources
+from layers.sources.instance import Source
+from layers.sources.rows import Row
+
+_TABLES: Mapping[str, type[Any]] = {
+    "area": Area,
+    "body": Body,
+    "case_study": Case,
+    "practice": Practice,
+    "settlement": Settlement,
+}
+# Tables that hang on a fact: relationship -> (table, the column that points back).
+_LINKS: Mapping[str, tuple[type[Base], str]] = {
+    "serves": (Serves, "body_id"),
+    "practices": (CasePractice, "case_id"),
+    "bodies": (CaseBody, "case_id"),
+    "areas": (CaseArea, "case_id"),
+}
+Identity = tuple[str, str]
+"""Key and beginning of a fact."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an import would do, before it does it."""
+
+    source: Source
+    added: tuple[Row, ...] = ()
+    changed: tuple[Row, ...] = ()
+    unchanged: int = 0
+    retired: tuple[int, ...] = field(default=(), repr=False)
+    ended: int = 0
+
+    @property
+    def does_nothing(self) -> bool:
+        return not (self.added or self.changed or self.retired)
+
+
+def known(session: Session, source: Source) -> dict[Identity, tuple[int, str]]:
+    """The present rows of the source's table and resource: identity -> id and digest."""
+    table = _TABLES[source.table]
+    loaded_by = select(Edition.id).where(Edition.table_name == source.resource.name)
+    query = select(table.id, table.key, table.valid_from, table.digest).where(
+        table.retired_in.is_(None), table.edition_id.in_(loaded_by)
+    )
+    return {(key, start): (id_, digest) for id_, key, start, digest in session.execute(query)}
+
+
+def plan(known_rows: Mapping[Identity, tuple[int, str]], source: Source) -> Plan:
+    """Compares what is known with what the source says; writes nothing."""
+    rows = {(row.key, row.valid_from): row for row in source.rows}
+    added = tuple(row for identity, row in rows.items() if identity not in known_rows)
+    differs = {
+        identity: known_rows[identity][0]
+        for identity, row in rows.items()
+        if identity in known_rows and known_rows[identity][1] != row.digest()
+    }
+    gone = {identity: id_ for identity, (id_, _) in known_rows.items() if identity not in rows}
+    return Plan(
+        source=source,
+        added=added,
+        changed=tuple(rows[identity] for identity in differs),
+        unchanged=len(rows) - len(added) - len(differs),
+        retired=(*differs.values(), *gone.values()),
+        ended=len(gone),
+    )
+
+
+def apply(session: Session, plan: Plan, *, today: date) -> None:
+    """Writes an edition with the plan's rows and raises the layer's revision; the caller commits."""
+    resource, table = plan.source.resource, _TABLES[plan.source.table]
+    edition = Edition(
+        table_name=resource.name,
+        title=dict(resource.title),
+        source=resource.source,
+        source_url=resource.source_url,
+        licence=resource.licence,
+        as_of=resource.as_of,
+        loaded_on=today.isoformat(),
+        checksum=plan.source.checksum,
+        rows=len(plan.source.rows),
+    )
+    session.add(edition)
+    session.flush()
+    if plan.retired:
+        session.execute(update(table).where(table.id.in_(plan.retired)).values(retired_in=edition.id))
+    _insert(session, table, (*plan.added, *plan.changed), edition_id=edition.id)
+    if not plan.does_nothing:
+        _raise_revision(session, resource.name)
+
+
+def _insert(session: Session, table: type[Any], rows: Iterable[Row], *, edition_id: int) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    values = [
+        {"key": row.key, "edition_id": edition_id, "digest": row.digest(), **row.values} for row in rows
+    ]
+    ids = session.scalars(insert(table).returning(table.id, sort_by_parameter_order=True), values).all()
+    numbered = list(zip(ids, rows, strict=True))
+    for name, (links, back) in _LINKS.items():
+        linked = [{back: id_, **link} for id_, row in numbered for link in row.links.get(name, ())]
+        if linked:
+            session.execute(insert(links), linked)
+
+
+def _raise_revision(session: Session, layer: str) -> None:
+    revision = session.get(Revision, layer) or Revision(layer=layer, number=0)
+    revision.number += 1
+    session.add(revision)
+    session.flush()
+
+
+def is_current(session: Session, instance: Instance) -> bool:
+    """Whether the store holds exactly what the instance's files say."""
+    newest = select(Edition.table_name, Edition.checksum).order_by(Edition.id)
+    loaded = dict(session.execute(newest).tuples().all())
+    return loaded == sources.checksums(instance)
+
+
+def load(
+    engine: Engine, instance: Instance, *, today: date, tell: Callable[[Plan], None] = lambda plan: None
+) -> list[Plan]:
+    """Sets the store up and loads the instance's files, all or nothing; `tell` hears each plan.
+
+    Idempotent: what has not changed is not touched. Two at once are safe: the second waits, then finds
+    nothing to do.
+
+    Raises:
+        BadInstance: the files have problems; the store keeps what it had.
+    """
+    store.set_up(engine)
+    with store.reading(engine, srid=instance.metric_crs) as session:
+        if is_current(session, instance):
+            return []
+    found = sources.read(instance)
+    plans = []
+    with store.writing(engine, srid=instance.metric_crs) as session:
+        for source in found:
+            step = plan(known(session, source), source)
+            apply(session, step, today=today)
+            plans.append(step)
+            tell(step)
+        session.commit()
+    return plans

@@ -1,0 +1,207 @@
+"""The tables. A fact is kept twice in time: when it was true, and from which edition we know it.
+
+`valid_from` and `valid_to` tell of the world; `edition_id` and `retired_in` tell of our knowledge. A
+question names a day in the world (`as_of`) and is answered from present knowledge; an edition that
+turns out wrong can be taken back, because nothing is overwritten.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
+
+from layers.columns import Geom, PartialDate
+
+Words = dict[str, Any]
+"""Words by language: {"et": …, "en": …}."""
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+
+
+class Edition(Base):
+    """One dated import of one table, with its source and licence."""
+
+    __tablename__ = "edition"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(80), index=True)
+    title: Mapped[Words] = mapped_column(JSON)
+    source: Mapped[str] = mapped_column(Text)
+    source_url: Mapped[str] = mapped_column(Text)
+    licence: Mapped[str] = mapped_column(String(80))
+    as_of: Mapped[str] = mapped_column(PartialDate)
+    loaded_on: Mapped[str] = mapped_column(PartialDate)
+    checksum: Mapped[str] = mapped_column(String(64))
+    rows: Mapped[int] = mapped_column(Integer)
+
+
+class Revision(Base):
+    """How often a layer has changed; it rises in the transaction that changes it."""
+
+    __tablename__ = "revision"
+
+    layer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer)
+
+
+class Fact:
+    """What every fact carries."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(120))
+    digest: Mapped[str] = mapped_column(String(64))
+    valid_from: Mapped[str] = mapped_column(PartialDate, default="")
+    valid_to: Mapped[str] = mapped_column(PartialDate, default="")
+    as_of: Mapped[str] = mapped_column(PartialDate, default="")
+    source: Mapped[str] = mapped_column(Text, default="")
+    source_url: Mapped[str] = mapped_column(Text, default="")
+
+    @declared_attr
+    def edition_id(cls) -> Mapped[int]:
+        return mapped_column(ForeignKey("edition.id"), index=True)
+
+    @declared_attr
+    def retired_in(cls) -> Mapped[int | None]:
+        return mapped_column(ForeignKey("edition.id"), index=True)
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Index]:
+        return (Index(None, "key", "valid_from", "retired_in"),)
+
+
+class Area(Fact, Base):
+    """A polygon of responsibility or interest. Its key is `kind:code`."""
+
+    __tablename__ = "area"
+
+    kind: Mapped[str] = mapped_column(String(40), index=True)
+    code: Mapped[str] = mapped_column(String(40))
+    names: Mapped[Words] = mapped_column(JSON)
+    parent: Mapped[str] = mapped_column(String(120), default="")
+    accuracy: Mapped[str] = mapped_column(String(40))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    geom: Mapped[Any] = mapped_column(Geom)
+
+
+class Settlement(Fact, Base):
+    """One entry of the gazetteer: a settlement with one point."""
+
+    __tablename__ = "settlement"
+
+    name: Mapped[str] = mapped_column(Text)
+    municipality: Mapped[str] = mapped_column(String(40), index=True)
+    county: Mapped[str] = mapped_column(String(40))
+    population: Mapped[int | None] = mapped_column(Integer)
+    population_as_of: Mapped[str] = mapped_column(PartialDate, default="")
+    geom: Mapped[Any] = mapped_column(Geom)
+
+
+class Body(Fact, Base):
+    """An organisation. Without a known place it is listed, not mapped."""
+
+    __tablename__ = "body"
+
+    layer: Mapped[str] = mapped_column(String(80), index=True)
+    name: Mapped[str] = mapped_column(Text)
+    names: Mapped[Words] = mapped_column(JSON)
+    form: Mapped[str] = mapped_column(String(40))
+    capabilities: Mapped[list[str]] = mapped_column(JSON)
+    readiness: Mapped[str] = mapped_column(String(40), default="")
+    place: Mapped[str] = mapped_column(Text, default="")
+    settlement: Mapped[str] = mapped_column(String(40), default="")
+    municipality: Mapped[str] = mapped_column(String(40), default="")
+    county: Mapped[str] = mapped_column(String(40), default="")
+    precision: Mapped[str] = mapped_column(String(40), default="")
+    as_of_inferred: Mapped[bool] = mapped_column(default=False)
+    notes: Mapped[Words] = mapped_column(JSON)
+    geom: Mapped[Any | None] = mapped_column(Geom)
+    serves: Mapped[list["Serves"]] = relationship(cascade="all, delete-orphan", lazy="raise")
+
+
+class Serves(Base):
+    """An area that a body is responsible for."""
+
+    __tablename__ = "serves"
+
+    body_id: Mapped[int] = mapped_column(ForeignKey("body.id", ondelete="CASCADE"), primary_key=True)
+    area: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)
+
+
+class Practice(Fact, Base):
+    """A documented way of working together."""
+
+    __tablename__ = "practice"
+
+    titles: Mapped[Words] = mapped_column(JSON)
+    summaries: Mapped[Words] = mapped_column(JSON)
+    texts: Mapped[Words] = mapped_column(JSON)
+    audiences: Mapped[list[str]] = mapped_column(JSON)
+    themes: Mapped[list[str]] = mapped_column(JSON)
+    related: Mapped[list[str]] = mapped_column(JSON)
+    stage: Mapped[str] = mapped_column(String(40))
+    sources: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+
+
+class Case(Fact, Base):
+    """Practices at work somewhere."""
+
+    __tablename__ = "case_study"
+
+    titles: Mapped[Words] = mapped_column(JSON)
+    summaries: Mapped[Words] = mapped_column(JSON)
+    texts: Mapped[Words] = mapped_column(JSON)
+    theme: Mapped[str] = mapped_column(String(40))
+    outcome: Mapped[str] = mapped_column(String(40))
+    stage: Mapped[str] = mapped_column(String(40))
+    parties: Mapped[list[str]] = mapped_column(JSON)
+    place: Mapped[str] = mapped_column(Text, default="")
+    settlement: Mapped[str] = mapped_column(String(40), default="")
+    municipality: Mapped[str] = mapped_column(String(40), default="")
+    county: Mapped[str] = mapped_column(String(40), default="")
+    precision: Mapped[str] = mapped_column(String(40), default="")
+    period_from: Mapped[str] = mapped_column(PartialDate, default="")
+    period_to: Mapped[str] = mapped_column(PartialDate, default="")
+    as_of_inferred: Mapped[bool] = mapped_column(default=False)
+    sources: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    geom: Mapped[Any | None] = mapped_column(Geom)
+    practices: Mapped[list["CasePractice"]] = relationship(cascade="all, delete-orphan", lazy="raise")
+    bodies: Mapped[list["CaseBody"]] = relationship(cascade="all, delete-orphan", lazy="raise")
+    areas: Mapped[list["CaseArea"]] = relationship(cascade="all, delete-orphan", lazy="raise")
+
+
+class CasePractice(Base):
+    """A practice that a case documents, and what was done differently there."""
+
+    __tablename__ = "case_practice"
+
+    case_id: Mapped[int] = mapped_column(ForeignKey("case_study.id", ondelete="CASCADE"), primary_key=True)
+    practice: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)
+    position: Mapped[int] = mapped_column(Integer)
+    adaptation: Mapped[Words] = mapped_column(JSON)
+
+
+class CaseBody(Base):
+    """A body that took part in a case."""
+
+    __tablename__ = "case_body"
+
+    case_id: Mapped[int] = mapped_column(ForeignKey("case_study.id", ondelete="CASCADE"), primary_key=True)
+    body: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)
+
+
+class CaseArea(Base):
+    """An area that a case covers."""
+
+    __tablename__ = "case_area"
+
+    case_id: Mapped[int] = mapped_column(ForeignKey("case_study.id", ondelete="CASCADE"), primary_key=True)
+    area: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)

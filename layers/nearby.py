@@ -1,0 +1,61 @@
+"""Read: partners around a place."""
+
+from dataclasses import dataclass
+from datetime import date
+from math import atan2, degrees
+
+import shapely
+from sqlalchemy.orm import Session
+
+from layers import geo, places, store
+from layers.geo import Place
+from layers.places import Body
+
+_FIRST_REACH_M = 8_000.0
+
+
+@dataclass(frozen=True)
+class Partner:
+    """An organisation near a place. `bearing` is degrees from grid north, clockwise; None at the place."""
+
+    body: Body
+    distance_m: float
+    bearing: float | None
+
+
+def partners(
+    session: Session, *, place: Place, layer: str, as_of: date, most: int = 3, within_m: float = 60_000
+) -> list[Partner]:
+    """The nearest organisations of a layer, nearest first, ties by key; at most `most`, none beyond `within_m`.
+
+    Distances are plane distances in the instance's metric system between the place and the
+    organisation's own point, which is a settlement's and not a house's.
+    """
+    point = geo.metric_point(place, srid=store.srid_of(session))
+    reach = min(_FIRST_REACH_M, within_m)
+    while True:
+        found = _within(session, point, reach, layer=layer, as_of=as_of)
+        if len(found) >= most or reach >= within_m:
+            return found[:most]
+        reach = min(reach * 2, within_m)
+
+
+def _within(
+    session: Session, point: shapely.Point, reach_m: float, *, layer: str, as_of: date
+) -> list[Partner]:
+    box = (point.x - reach_m, point.y - reach_m, point.x + reach_m, point.y + reach_m)
+    near = places.bodies_near(session, box, layer=layer, as_of=as_of)
+    if not near:
+        return []
+    distances = shapely.distance(point, [there for _, there in near])
+    found = [
+        Partner(body, round(float(distance), 1), _bearing(point, there))
+        for (body, there), distance in zip(near, distances, strict=True)
+        if distance <= reach_m
+    ]
+    return sorted(found, key=lambda partner: (partner.distance_m, partner.body.key))
+
+
+def _bearing(here: shapely.Point, there: shapely.Point) -> float | None:
+    east, north = there.x - here.x, there.y - here.y
+    return round(degrees(atan2(east, north)) % 360, 1) if east or north else None

@@ -1,0 +1,337 @@
+"""Read: organisations, areas and settlements on a given day."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import shapely
+from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy.orm import Session
+
+from layers import geo, model, store
+from layers.catalog import Words
+from layers.columns import in_box, wkb_of
+from layers.errors import AreaNotFound, BodyNotFound
+from layers.geo import Bbox, Place
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a fact is known from. `as_of` is the date it speaks of, "" when the source has none."""
+
+    title: str
+    url: str
+    as_of: str
+    inferred: bool = False
+
+
+@dataclass(frozen=True)
+class Body:
+    """An organisation. `place` is None when its place is not known; `precision` says how exact it is."""
+
+    key: str
+    layer: str
+    name: str
+    names: Words
+    form: str
+    capabilities: tuple[str, ...]
+    readiness: str
+    locality: str
+    settlement: str
+    municipality: str
+    county: str
+    precision: str
+    place: Place | None
+    serves: tuple[str, ...]
+    valid_from: str
+    valid_to: str
+    notes: Words
+    source: Source
+
+
+@dataclass(frozen=True)
+class Area:
+    """A polygon's facts, without its shape. `accuracy` is "approximate" or "official"."""
+
+    kind: str
+    code: str
+    names: Words
+    parent: str
+    accuracy: str
+    facts: Words
+    valid_from: str
+    valid_to: str
+    source: Source
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.code}"
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """An entry of the gazetteer; `population` is None when it is not known."""
+
+    key: str
+    name: str
+    municipality: str
+    county: str
+    place: Place
+    population: int | None
+    population_as_of: str
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One loaded import, for the page about the data."""
+
+    name: str
+    title: Words
+    source: str
+    source_url: str
+    licence: str
+    as_of: str
+    loaded_on: str
+    rows: int
+
+
+def on_day(query: Select[Any], table: Any, as_of: date) -> Select[Any]:
+    """Only what is known now and was so on the day."""
+    day = as_of.isoformat()
+    return query.where(
+        table.retired_in.is_(None),
+        table.valid_from <= day,
+        (table.valid_to == "") | (table.valid_to > day),
+    )
+
+
+def bodies(
+    session: Session, *, as_of: date, layer: str = "", keys: Iterable[str] | None = None
+) -> list[Body]:
+    """Organisations by county and name: of one layer, or those with the given keys, or all."""
+    table = model.Body
+    query = on_day(_body_columns(), table, as_of).order_by(table.county, table.name, table.key)
+    if layer:
+        query = query.where(table.layer == layer)
+    if keys is not None:
+        query = query.where(table.key.in_(sorted(keys)))
+    return _bodies(session, query)
+
+
+def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
+    """Organisations that are responsible for an area (`kind:code`)."""
+    table, link = model.Body, model.Serves
+    serves = exists().where(link.body_id == table.id, link.area == area)
+    return _bodies(
+        session, on_day(_body_columns(), table, as_of).where(serves).order_by(table.layer, table.name)
+    )
+
+
+def bodies_in(session: Session, *, as_of: date, municipality: str = "", county: str = "") -> list[Body]:
+    """Organisations seated in a municipality or county (by code)."""
+    table = model.Body
+    where = table.municipality == municipality if municipality else table.county == county
+    query = on_day(_body_columns(), table, as_of).where(where)
+    return _bodies(session, query.order_by(table.layer, table.name, table.key))
+
+
+def body(session: Session, key: str, *, as_of: date) -> Body:
+    """One organisation as it was on the day; where it had ended or not begun, its nearest known state.
+
+    Raises:
+        BodyNotFound: no organisation has this key.
+    """
+    table = model.Body
+    query = _body_columns().where(table.key == key, table.retired_in.is_(None)).order_by(table.valid_from)
+    found = _bodies(session, query)
+    if not found:
+        raise BodyNotFound(key=key)
+    begun = [state for state in found if state.valid_from <= as_of.isoformat()]
+    return (begun or found)[-1 if begun else 0]
+
+
+def bodies_near(session: Session, box: Sequence[float], *, layer: str, as_of: date) -> list[tuple[Body, Any]]:
+    """Placed organisations of a layer in a box of metres, each with its metric point."""
+    table = model.Body
+    query = on_day(_body_columns(), table, as_of).where(table.layer == layer, in_box(table.geom, box))
+    rows = session.execute(query.order_by(table.key)).all()
+    points = shapely.from_wkb([row.wkb for row in rows])
+    return list(zip(_bodies(session, rows=rows), points, strict=True))
+
+
+def _body_columns() -> Select[Any]:
+    return select(*model.Body.__table__.c, wkb_of(model.Body.geom).label("wkb"))
+
+
+def _bodies(session: Session, query: Select[Any] | None = None, *, rows: Any = None) -> list[Body]:
+    rows = session.execute(query).all() if query is not None else rows
+    served = _served(session, [row.id for row in rows])
+    places = _places(session, [row.wkb for row in rows])
+    return [_body(row, place, served.get(row.id, ())) for row, place in zip(rows, places, strict=True)]
+
+
+def _served(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    link = model.Serves
+    found: dict[int, tuple[str, ...]] = {}
+    query = select(link.body_id, link.area).where(link.body_id.in_(ids)).order_by(link.area)
+    for body_id, area in session.execute(query):
+        found[body_id] = (*found.get(body_id, ()), area)
+    return found
+
+
+def _places(session: Session, wkbs: Sequence[bytes | None]) -> list[Place | None]:
+    points = geo.to_degrees(shapely.from_wkb(wkbs), srid=store.srid_of(session)) if wkbs else []
+    return [Place(lon=round(p.x, 5), lat=round(p.y, 5)) if p is not None else None for p in points]
+
+
+def _body(row: Any, place: Place | None, serves: tuple[str, ...]) -> Body:
+    return Body(
+        key=row.key,
+        layer=row.layer,
+        name=row.name,
+        names=row.names,
+        form=row.form,
+        capabilities=tuple(row.capabilities),
+        readiness=row.readiness,
+        locality=row.place,
+        settlement=row.settlement,
+        municipality=row.municipality,
+        county=row.county,
+        precision=row.precision,
+        place=place,
+        serves=serves,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        notes=row.notes,
+        source=Source(row.source, row.source_url, row.as_of, row.as_of_inferred),
+    )
+
+
+_AREA_FACTS = [column for column in model.Area.__table__.c if column.name != "geom"]
+
+
+def areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
+    """The areas of a kind, by code."""
+    query = on_day(select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
+    return [_area(row) for row in session.execute(query.order_by(model.Area.code))]
+
+
+def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
+    """One area; where it had ended by the day, as it was last.
+
+    Raises:
+        AreaNotFound: there is none.
+    """
+    table = model.Area
+    query = select(*_AREA_FACTS).where(table.key == f"{kind}:{code}", table.retired_in.is_(None))
+    row = session.execute(query.order_by(table.valid_from.desc())).first()
+    if row is None:
+        raise AreaNotFound(kind=kind, code=code)
+    return _area(row)
+
+
+def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
+    """Every area in which a point lies, the largest first. A point on a border lies in both areas."""
+    point = geo.metric_point(place, srid=store.srid_of(session))
+    table = model.Area
+    query = on_day(select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    rows = session.execute(query.where(in_box(table.geom, point.bounds)).order_by(table.key)).all()
+    shapes = shapely.from_wkb([row.wkb for row in rows])
+    inside = [(row, shape) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
+    return [_area(row) for row, shape in sorted(inside, key=lambda found: -found[1].area)]
+
+
+def shapes(
+    session: Session, kind: str, *, as_of: date, bbox: Bbox | None = None
+) -> list[tuple[Area, shapely.Geometry]]:
+    """The areas of a kind with their shapes in degrees, whole, those that meet the frame."""
+    srid, table = store.srid_of(session), model.Area
+    query = on_day(select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = query.where(table.kind == kind).order_by(table.code)
+    frame = geo.to_metric([shapely.segmentize(bbox.polygon(), 0.1)], srid=srid)[0] if bbox else None
+    if frame is not None:
+        query = query.where(in_box(table.geom, frame.bounds))
+    rows = session.execute(query).all()
+    found = shapely.from_wkb([row.wkb for row in rows])
+    used = [i for i, shape in enumerate(found) if frame is None or shape.intersects(frame)]
+    degrees = geo.to_degrees(found[used], srid=srid) if used else []
+    return [(_area(rows[i]), shape) for i, shape in zip(used, degrees, strict=True)]
+
+
+def bounds(session: Session, kind: str, code: str) -> Bbox:
+    """The frame around an area, in degrees.
+
+    Raises:
+        AreaNotFound: there is none.
+    """
+    table = model.Area
+    query = select(wkb_of(table.geom)).where(table.key == f"{kind}:{code}", table.retired_in.is_(None))
+    wkb = session.scalars(query).first()
+    if wkb is None:
+        raise AreaNotFound(kind=kind, code=code)
+    west, south, east, north = geo.to_degrees([shapely.from_wkb(wkb)], srid=store.srid_of(session))[0].bounds
+    return Bbox(west=west, south=south, east=east, north=north)
+
+
+def _area(row: Any) -> Area:
+    return Area(
+        kind=row.kind,
+        code=row.code,
+        names=row.names,
+        parent=row.parent,
+        accuracy=row.accuracy,
+        facts=row.facts,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        source=Source(row.source, row.source_url, row.as_of),
+    )
+
+
+def settlements(session: Session, *, as_of: date, least_population: int = 0) -> list[Settlement]:
+    """The gazetteer, the most populous first; with `least_population` only those known to have it."""
+    table = model.Settlement
+    query = on_day(select(*table.__table__.c, wkb_of(table.geom).label("wkb")), table, as_of)
+    if least_population:
+        query = query.where(table.population >= least_population)
+    rows = session.execute(query.order_by(func.coalesce(table.population, 0).desc(), table.key)).all()
+    places = _places(session, [row.wkb for row in rows])
+    return [
+        Settlement(
+            row.key, row.name, row.municipality, row.county, place, row.population, row.population_as_of
+        )
+        for row, place in zip(rows, places, strict=True)
+        if place
+    ]
+
+
+def settlement_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
+    """Names of settlements by code."""
+    table = model.Settlement
+    query = select(table.key, table.name).where(table.key.in_(sorted(codes)), table.retired_in.is_(None))
+    return dict(session.execute(query).tuples().all())
+
+
+def revisions(session: Session) -> dict[str, int]:
+    """How often each layer has changed: what caches and addresses compare."""
+    return dict(session.execute(select(model.Revision.layer, model.Revision.number)).tuples().all())
+
+
+def editions(session: Session) -> list[Edition]:
+    """The newest edition of every resource, by name."""
+    table = model.Edition
+    newest = select(func.max(table.id)).group_by(table.table_name)
+    query = select(table).where(and_(table.id.in_(newest))).order_by(table.table_name)
+    return [
+        Edition(
+            name=row.table_name,
+            title=row.title,
+            source=row.source,
+            source_url=row.source_url,
+            licence=row.licence,
+            as_of=row.as_of,
+            loaded_on=row.loaded_on,
+            rows=row.rows,
+        )
+        for row in session.scalars(query)
+    ]

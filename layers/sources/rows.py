@@ -1,0 +1,148 @@
+"""What the readers hand on, and the checks that a single value must pass."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import shapely
+
+from layers import dates
+from layers.errors import BadDate, Problem
+
+Check = Callable[[str], Any]
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\+\d{2,3}[ \d-]{6,}|\btel\b", re.IGNORECASE)
+
+
+class Unusable(ValueError):
+    """A value that fails its check: what is wrong, and the remedy."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what, self.remedy = what, remedy
+        super().__init__(f"{what} {remedy}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fact ready for its table.
+
+    `values` are columns of the table, `links` are rows of the tables that hang on it (relationship name ->
+    columns of each).
+    """
+
+    key: str
+    line: int
+    file: str
+    values: Mapping[str, Any]
+    links: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def valid_from(self) -> str:
+        return str(self.values.get("valid_from", ""))
+
+    def digest(self) -> str:
+        """A checksum of all that the row says, so that unchanged rows are recognised."""
+        said = json.dumps([self.values, self.links], default=_plain, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def problem(self, what: str, remedy: str) -> Problem:
+        return Problem(self.file, self.line, what, remedy)
+
+
+def _plain(value: Any) -> Any:
+    return shapely.to_wkb(value, hex=True) if isinstance(value, shapely.Geometry) else dict(value)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The rows of one file that can be used, and what is wrong with the others."""
+
+    rows: tuple[Row, ...]
+    problems: tuple[Problem, ...]
+
+
+def text(value: str) -> str:
+    """Any text without a private contact in it."""
+    if _PERSONAL.search(value):
+        raise Unusable("There is a private contact in the text.", "Take it out: see “Honest data”.")
+    return value
+
+
+def some_text(value: str) -> str:
+    if not value:
+        raise Unusable("It is empty.", "Fill it in.")
+    return text(value)
+
+
+def slug(value: str) -> str:
+    if not _SLUG.fullmatch(value):
+        raise Unusable(f"“{value}” is no key.", "Use small letters a–z, digits and single hyphens.")
+    return value
+
+
+def partial_date(value: str) -> str:
+    try:
+        return dates.partial(value) if value else ""
+    except BadDate as error:
+        raise Unusable(str(error), "Write the date so, or leave it blank when it is not known.") from error
+
+
+def yes(value: str) -> bool:
+    if value not in ("", "yes"):
+        raise Unusable(f"“{value}” is neither “yes” nor blank.", "Write “yes” or leave it blank.")
+    return value == "yes"
+
+
+def web_address(value: str) -> str:
+    if value and not value.startswith(("https://", "http://")):
+        raise Unusable(f"“{value}” is no web address.", "Begin with https:// or leave it blank.")
+    return value
+
+
+def whole_number(value: str) -> int | None:
+    if not value:
+        return None
+    if not value.isdigit():
+        raise Unusable(f"“{value}” is no whole number.", "Write digits only, or leave it blank.")
+    return int(value)
+
+
+def decimal(value: str) -> float | None:
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError as error:
+        remedy = "Write a decimal point, for example 58.3701, or leave it blank."
+        raise Unusable(f"“{value}” is no number.", remedy) from error
+
+
+def one_of(codes: Mapping[str, Any], *, blank: bool = False) -> Check:
+    """A check that a value is a code of the instance."""
+
+    def check(value: str) -> str:
+        if not value and blank:
+            return value
+        if value not in codes:
+            raise Unusable(f"“{value}” is not a known code.", f"Use one of: {', '.join(codes)}.")
+        return value
+
+    return check
+
+
+def some_of(codes: Mapping[str, Any]) -> Check:
+    """A check that a value is a list of codes, separated by semicolons."""
+    known = one_of(codes)
+    return lambda value: [known(part.strip()) for part in value.split(";") if part.strip()]
+
+
+def area_keys(value: str) -> list[str]:
+    """`kind:code`, separated by semicolons."""
+    found = [part.strip() for part in value.split(";") if part.strip()]
+    for part in found:
+        if not re.fullmatch(r"[a-z_]+:[\w-]+", part):
+            raise Unusable(f"“{part}” is no area.", "Write kind:code, for example county:0037.")
+    return found

@@ -1,0 +1,152 @@
+"""Opens the database, sets it up, and is the only room that asks which one it is.
+
+SQLite (Python's own) is the embedded default and needs no system package; PostgreSQL with PostGIS is the
+server. Writers begin with BEGIN IMMEDIATE and the schema is made by one command, never by the workers:
+otherwise SQLite answers "database is locked" (18 of 24 first starts failed so when measured).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.orm import Session
+
+from layers import columns
+from layers.errors import StoreBroken, StoreNotReady
+from layers.model import Base
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 7_140_812  # Any number that no other program on the same server takes.
+_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000")
+
+
+def open_store(url: str) -> Engine:
+    """An engine for `sqlite:///file` or `postgresql+psycopg://…`; connects on first use."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return _open_sqlite(url)
+    return create_engine(url, pool_pre_ping=True)
+
+
+def _open_sqlite(url: str) -> Engine:
+    file = make_url(url).database
+    if file and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy says BEGIN itself, so that it can say IMMEDIATE.
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    for name, function in columns.index_functions().items():
+        connection.create_function(name, 1, function, deterministic=True)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+@contextmanager
+def reading(engine: Engine, *, srid: int) -> Iterator[Session]:
+    """A session for questions. `srid` is the instance's metric system, which `srid_of` tells the readers."""
+    with Session(engine, info={"srid": srid}) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine, *, srid: int) -> Iterator[Session]:
+    """A session for changes: one writer at a time on either store; the caller commits."""
+    options = {"sqlite_begin": "IMMEDIATE"}
+    with Session(engine.execution_options(**options), info={"srid": srid}, autoflush=False) as session:
+        _wait_for_turn(session.connection())
+        yield session
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def srid_of(session: Session) -> int:
+    """The metric system in which this session's store keeps its shapes (an EPSG number)."""
+    return int(session.info["srid"])
+
+
+def set_up(engine: Engine) -> None:
+    """Brings the schema to this version. Idempotent, and safe when two processes do it at once.
+
+    Raises:
+        StoreBroken: the file or server cannot be used.
+    """
+    migrate(engine, "head")
+
+
+def migrate(engine: Engine, revision: str) -> None:
+    """Brings the schema up to "head", or down to an earlier revision ("base": no table at all)."""
+    try:
+        with engine.execution_options(sqlite_begin="IMMEDIATE").connect() as connection:
+            # SQLite cannot rebuild a referenced table while it watches foreign keys; it ignores the
+            # pragma inside a transaction, so it is set before one begins.
+            _watch_foreign_keys(connection, False)
+            with connection.begin():
+                _wait_for_turn(connection)
+                _run_migrations(connection, revision)
+            _watch_foreign_keys(connection, True)
+    except (OperationalError, DatabaseError) as error:
+        raise _broken(engine, error) from error
+
+
+def _watch_foreign_keys(connection: Connection, on: bool) -> None:
+    if connection.dialect.name == "sqlite":
+        raw = connection.connection.dbapi_connection
+        if raw is not None:
+            raw.cursor().execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
+
+
+def _run_migrations(connection: Connection, revision: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS postgis"))
+    config = _config()
+    config.attributes["connection"] = connection
+    if revision == "head":
+        command.upgrade(config, revision)
+        columns.ensure_spatial_indexes(connection, Base.metadata)
+    else:
+        columns.drop_spatial_indexes(connection, Base.metadata)
+        command.downgrade(config, revision)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def check_ready(engine: Engine) -> None:
+    """Raises StoreNotReady unless the schema is at this version, StoreBroken when it cannot be read."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except (OperationalError, DatabaseError) as error:
+        raise _broken(engine, error) from error
+    if current != head:
+        raise StoreNotReady
+
+
+def _broken(engine: Engine, error: DatabaseError) -> StoreBroken:
+    # The address may hold a password, which render_as_string hides.
+    place = engine.url.database or engine.url.render_as_string(hide_password=True)
+    return StoreBroken(place=place, reason=str(error.orig).strip().splitlines()[0])

@@ -59,6 +59,7 @@ class Resource:
     source: str
     source_url: str
     as_of: str
+    accuracy: Words = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Instance:
     basemaps: tuple[Basemap, ...]
     codes: Mapping[str, Mapping[str, Words]]
     resources: Mapping[str, Resource] = field(default_factory=dict)
+    attributions: tuple[str, ...] = ()
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -122,6 +124,7 @@ def read_instance(folder: Path) -> Instance:
         basemaps=tuple(Basemap(**entry) for entry in about.get("basemaps", ())),
         codes={name: group for name, group in about.items() if name not in known and _is_codes(group)},
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
+        attributions=tuple(package.get("attributions", ())),
     )
 
 
@@ -201,6 +204,7 @@ def _resource(entry: Mapping[str, Any], folder: Path) -> Resource:
         source=source["title"],
         source_url=source.get("path", ""),
         as_of=entry.get("as_of", ""),
+        accuracy=entry.get("accuracy", {}),
     )
 
 

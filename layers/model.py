@@ -5,9 +5,10 @@ question names a day in the world (`as_of`) and is answered from present knowled
 turns out wrong can be taken back, because nothing is overwritten.
 """
 
+from datetime import date
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, Integer, MetaData, Select, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
 
 from layers.columns import Geom, PartialDate
@@ -205,3 +206,13 @@ class CaseArea(Base):
 
     case_id: Mapped[int] = mapped_column(ForeignKey("case_study.id", ondelete="CASCADE"), primary_key=True)
     area: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)
+
+
+def on_day(query: Select[Any], table: Any, as_of: date) -> Select[Any]:
+    """Only what is known now and was so on the day."""
+    day = as_of.isoformat()
+    return query.where(
+        table.retired_in.is_(None),
+        table.valid_from <= day,
+        (table.valid_to == "") | (table.valid_to > day),
+    )

@@ -26,7 +26,7 @@ class Partner:
 def partners(
     session: Session, *, place: Place, layer: str, as_of: date, most: int = 3, within_m: float = 60_000
 ) -> list[Partner]:
-    """The nearest organisations of a layer, nearest first, ties by key; at most `most`, none beyond `within_m`.
+    """The nearest organisations of a layer, nearest first, ties by key; `most` of them within `within_m`.
 
     Distances are plane distances in the instance's metric system between the place and the
     organisation's own point, which is a settlement's and not a house's.

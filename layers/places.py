@@ -96,22 +96,12 @@ class Edition:
     rows: int
 
 
-def on_day(query: Select[Any], table: Any, as_of: date) -> Select[Any]:
-    """Only what is known now and was so on the day."""
-    day = as_of.isoformat()
-    return query.where(
-        table.retired_in.is_(None),
-        table.valid_from <= day,
-        (table.valid_to == "") | (table.valid_to > day),
-    )
-
-
 def bodies(
     session: Session, *, as_of: date, layer: str = "", keys: Iterable[str] | None = None
 ) -> list[Body]:
     """Organisations by county and name: of one layer, or those with the given keys, or all."""
     table = model.Body
-    query = on_day(_body_columns(), table, as_of).order_by(table.county, table.name, table.key)
+    query = model.on_day(_body_columns(), table, as_of).order_by(table.county, table.name, table.key)
     if layer:
         query = query.where(table.layer == layer)
     if keys is not None:
@@ -124,7 +114,7 @@ def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
     table, link = model.Body, model.Serves
     serves = exists().where(link.body_id == table.id, link.area == area)
     return _bodies(
-        session, on_day(_body_columns(), table, as_of).where(serves).order_by(table.layer, table.name)
+        session, model.on_day(_body_columns(), table, as_of).where(serves).order_by(table.layer, table.name)
     )
 
 
@@ -132,7 +122,7 @@ def bodies_in(session: Session, *, as_of: date, municipality: str = "", county: 
     """Organisations seated in a municipality or county (by code)."""
     table = model.Body
     where = table.municipality == municipality if municipality else table.county == county
-    query = on_day(_body_columns(), table, as_of).where(where)
+    query = model.on_day(_body_columns(), table, as_of).where(where)
     return _bodies(session, query.order_by(table.layer, table.name, table.key))
 
 
@@ -154,7 +144,7 @@ def body(session: Session, key: str, *, as_of: date) -> Body:
 def bodies_near(session: Session, box: Sequence[float], *, layer: str, as_of: date) -> list[tuple[Body, Any]]:
     """Placed organisations of a layer in a box of metres, each with its metric point."""
     table = model.Body
-    query = on_day(_body_columns(), table, as_of).where(table.layer == layer, in_box(table.geom, box))
+    query = model.on_day(_body_columns(), table, as_of).where(table.layer == layer, in_box(table.geom, box))
     rows = session.execute(query.order_by(table.key)).all()
     points = shapely.from_wkb([row.wkb for row in rows])
     return list(zip(_bodies(session, rows=rows), points, strict=True))
@@ -181,7 +171,9 @@ def _served(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
 
 
 def _places(session: Session, wkbs: Sequence[bytes | None]) -> list[Place | None]:
-    points = geo.to_degrees(shapely.from_wkb(wkbs), srid=store.srid_of(session)) if wkbs else []
+    if not wkbs:
+        return []
+    points = geo.to_degrees(shapely.from_wkb(wkbs), srid=store.srid_of(session))
     return [Place(lon=round(p.x, 5), lat=round(p.y, 5)) if p is not None else None for p in points]
 
 
@@ -213,7 +205,7 @@ _AREA_FACTS = [column for column in model.Area.__table__.c if column.name != "ge
 
 def areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
     """The areas of a kind, by code."""
-    query = on_day(select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
+    query = model.on_day(select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
     return [_area(row) for row in session.execute(query.order_by(model.Area.code))]
 
 
@@ -235,7 +227,7 @@ def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
     """Every area in which a point lies, the largest first. A point on a border lies in both areas."""
     point = geo.metric_point(place, srid=store.srid_of(session))
     table = model.Area
-    query = on_day(select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
     rows = session.execute(query.where(in_box(table.geom, point.bounds)).order_by(table.key)).all()
     shapes = shapely.from_wkb([row.wkb for row in rows])
     inside = [(row, shape) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
@@ -243,11 +235,14 @@ def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
 
 
 def shapes(
-    session: Session, kind: str, *, as_of: date, bbox: Bbox | None = None
+    session: Session, kind: str, *, as_of: date, bbox: Bbox | None = None, tolerance_m: float = 0
 ) -> list[tuple[Area, shapely.Geometry]]:
-    """The areas of a kind with their shapes in degrees, whole, those that meet the frame."""
+    """The areas of a kind that meet the frame, whole, with their shapes in degrees.
+
+    With a tolerance in metres they are simplified together, so that neighbours keep one border.
+    """
     srid, table = store.srid_of(session), model.Area
-    query = on_day(select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
     query = query.where(table.kind == kind).order_by(table.code)
     frame = geo.to_metric([shapely.segmentize(bbox.polygon(), 0.1)], srid=srid)[0] if bbox else None
     if frame is not None:
@@ -255,7 +250,8 @@ def shapes(
     rows = session.execute(query).all()
     found = shapely.from_wkb([row.wkb for row in rows])
     used = [i for i, shape in enumerate(found) if frame is None or shape.intersects(frame)]
-    degrees = geo.to_degrees(found[used], srid=srid) if used else []
+    drawn = shapely.coverage_simplify(found[used], tolerance_m) if tolerance_m else found[used]
+    degrees = geo.to_degrees(drawn, srid=srid)
     return [(_area(rows[i]), shape) for i, shape in zip(used, degrees, strict=True)]
 
 
@@ -291,7 +287,7 @@ def _area(row: Any) -> Area:
 def settlements(session: Session, *, as_of: date, least_population: int = 0) -> list[Settlement]:
     """The gazetteer, the most populous first; with `least_population` only those known to have it."""
     table = model.Settlement
-    query = on_day(select(*table.__table__.c, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(select(*table.__table__.c, wkb_of(table.geom).label("wkb")), table, as_of)
     if least_population:
         query = query.where(table.population >= least_population)
     rows = session.execute(query.order_by(func.coalesce(table.population, 0).desc(), table.key)).all()

@@ -14,7 +14,6 @@ from layers.catalog import Words
 from layers.columns import wkb_of
 from layers.errors import CaseNotFound, PracticeNotFound
 from layers.geo import Place
-from layers.places import on_day
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def cases(
     session: Session, *, as_of: date, practice: str = "", body: str = "", area: str = "", county: str = ""
 ) -> list[Case]:
     """Cases by key: all, or those of a practice, an organisation, an area (`kind:code`) or a county."""
-    query = on_day(_case_columns(), model.Case, as_of)
+    query = model.on_day(_case_columns(), model.Case, as_of)
     for link, column, wanted in (
         (model.CasePractice, model.CasePractice.practice, practice),
         (model.CaseBody, model.CaseBody.body, body),
@@ -100,7 +99,7 @@ def case(session: Session, key: str) -> Case:
 
 def practices(session: Session, *, as_of: date) -> list[Practice]:
     """All practices, by key."""
-    query = on_day(select(*model.Practice.__table__.c), model.Practice, as_of)
+    query = model.on_day(select(*model.Practice.__table__.c), model.Practice, as_of)
     return [_practice(row) for row in session.execute(query.order_by(model.Practice.key))]
 
 

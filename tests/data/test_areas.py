@@ -1,0 +1,213 @@
+"""The committed outlines: valid, one clean coverage, and as exact as their licence note says."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from pyproj import Transformer
+from shapely.geometry import shape
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "data" / "ee"
+ODBL = DATA / "areas" / "odbl"
+REFERENCE = ROOT.parent / "shared" / "data" / "real" / "ee-ehak-2018" / "geojson"
+LAYERS = {"land": 1, "counties": 15, "prefectures": 4, "municipalities": 79}
+LIMITS_KB = {"land": 200, "counties": 250, "prefectures": 250, "municipalities": 450}
+# One point on each island that the map must not lose.
+ISLANDS = {
+    "Saaremaa": (22.50, 58.40),
+    "Hiiumaa": (22.60, 58.90),
+    "Muhu": (23.22, 58.60),
+    "Vormsi": (23.23, 59.00),
+    "Kihnu": (23.99, 58.13),
+    "Ruhnu": (23.245, 57.795),
+    "Prangli": (25.00, 59.62),
+    "Osmussaar": (23.395, 59.29),
+    "Naissaar": (24.51, 59.56),
+    "Vilsandi": (21.86, 58.38),
+    "Aegna": (24.757, 59.582),
+    "Abruka": (22.50, 58.155),
+    "Manilaid": (24.12, 58.21),
+    "Piirissaar": (27.52, 58.37),
+    "Kassari": (22.83, 58.79),
+}
+
+
+def features(path):
+    return json.loads(path.read_text(encoding="utf-8"))["features"]
+
+
+def shapes(path, key="code"):
+    return {item["properties"][key]: shape(item["geometry"]) for item in features(path)}
+
+
+def in_metres(geometry):
+    transformer = Transformer.from_crs(4326, 3301, always_xy=True)
+    return shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+
+
+def table(name):
+    with (DATA / name).open(encoding="utf-8", newline="") as stream:
+        return {row["code"]: row for row in csv.DictReader(stream)}
+
+
+@pytest.mark.parametrize(("name", "count"), LAYERS.items())
+def test_every_layer_holds_its_areas_once_valid_and_as_multipolygons(name, count):
+    found = features(ODBL / f"{name}.geojson")
+
+    assert len({item["properties"]["code"] for item in found}) == len(found) == count
+    assert {item["geometry"]["type"] for item in found} == {"MultiPolygon"}
+    assert all(shapely.is_valid(shape(item["geometry"])) for item in found)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_area_says_what_it_is_and_where_it_came_from(name):
+    keys = ["kind", "code", "name_et", "name_en", "parent", "accuracy", "source", "licence", "as_of"]
+
+    for item in features(ODBL / f"{name}.geojson"):
+        properties = item["properties"]
+        assert list(properties) == keys
+        assert all(properties[key] for key in keys if key != "parent")
+        assert properties["accuracy"] == "approximate"
+        assert "OpenStreetMap contributors" in properties["source"]
+
+
+@pytest.mark.parametrize(("name", "limit_kb"), LIMITS_KB.items())
+def test_files_stay_light(name, limit_kb):
+    assert (ODBL / f"{name}.geojson").stat().st_size <= limit_kb * 1000
+    assert (DATA / "areas" / "neighbours.geojson").stat().st_size <= 40_000
+
+
+@pytest.mark.parametrize("name", ["counties", "prefectures", "municipalities"])
+def test_neighbours_share_their_edges_and_never_overlap(name):
+    areas = list(shapes(ODBL / f"{name}.geojson").values())
+
+    assert shapely.coverage_is_valid(areas)
+    overlap = sum(area.area for area in areas) - shapely.union_all(areas).area
+    assert abs(overlap) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["counties", "prefectures", "municipalities"])
+def test_areas_fill_the_land_exactly(name):
+    land = shapes(ODBL / "land.geojson")["ee"]
+    areas = shapely.coverage_union_all(list(shapes(ODBL / f"{name}.geojson").values()))
+
+    assert shapely.symmetric_difference(land, areas).area < 1e-9
+
+
+def test_municipalities_nest_in_their_counties():
+    counties = shapes(ODBL / "counties.geojson")
+
+    for item in features(ODBL / "municipalities.geojson"):
+        area = shape(item["geometry"])
+        kind, code = item["properties"]["parent"].split(":")
+        assert kind == "county"
+        assert shapely.difference(area, counties[code]).area < 0.001 * area.area
+
+
+def test_codes_and_names_are_those_of_the_tables():
+    for name in ("municipalities", "counties"):
+        known = {code: row["name"] for code, row in table(f"{name}.csv").items()}
+        found = {
+            i["properties"]["code"]: i["properties"]["name_et"] for i in features(ODBL / f"{name}.geojson")
+        }
+        assert found == known
+
+
+def test_prefectures_are_unions_of_the_counties_that_the_table_gives_them():
+    counties, prefectures = shapes(ODBL / "counties.geojson"), shapes(ODBL / "prefectures.geojson")
+    members = {code: row["prefecture"] for code, row in table("counties.csv").items()}
+
+    assert set(prefectures) == set(members.values()) == {"pohja", "ida", "louna", "laane"}
+    for code, area in prefectures.items():
+        union = shapely.union_all([counties[county] for county in members if members[county] == code])
+        assert shapely.symmetric_difference(area, union).area < 1e-9
+
+
+@pytest.mark.parametrize(("island", "at"), ISLANDS.items())
+def test_the_land_keeps_its_islands(island, at):
+    assert shapely.contains_xy(shapes(ODBL / "land.geojson")["ee"], *at), island
+
+
+def test_rings_turn_as_rfc_7946_wants_and_have_five_decimals():
+    for item in features(ODBL / "land.geojson"):
+        for part in item["geometry"]["coordinates"]:
+            assert shapely.is_ccw(shapely.LinearRing(part[0]))
+            assert not any(shapely.is_ccw(shapely.LinearRing(hole)) for hole in part[1:])
+    text = (ODBL / "land.geojson").read_text(encoding="utf-8")
+    assert re.search(r"\d\.\d{5}\b", text)
+    assert not re.search(r"\d\.\d{6,}", text)
+
+
+def test_context_is_public_domain_and_overlaps_our_land_only_along_the_border():
+    land = in_metres(shapes(ODBL / "land.geojson")["ee"])
+    found = features(DATA / "areas" / "neighbours.geojson")
+
+    assert [item["properties"]["code"] for item in found] == ["fi", "lv", "ru"]
+    for item in found:
+        area = in_metres(shape(item["geometry"]))
+        assert area.is_valid
+        assert item["properties"]["licence"] == "public domain"
+        assert shapely.intersection(area, land).area < 0.005 * land.area
+
+
+def test_places_know_their_municipality_and_county_and_lie_near_it():
+    municipalities, areas = table("municipalities.csv"), shapes(ODBL / "municipalities.geojson")
+    places = table("places.csv")
+
+    assert list(places) == sorted(places)
+    assert all(row["county"] == municipalities[row["municipality"]]["county"] for row in places.values())
+    points = {code: shapely.Point(float(row["lon"]), float(row["lat"])) for code, row in places.items()}
+    far = [c for c, p in points.items() if shapely.distance(areas[places[c]["municipality"]], p) > 0.05]
+    assert far == []
+
+
+def test_people_of_tallinn_are_counted_once():
+    tallinn = [row for row in table("places.csv").values() if row["municipality"] == "0784"]
+
+    assert {
+        row["name"]: bool(row["population"]) for row in tallinn if not row["name"].endswith(" linnaosa")
+    } == {"Tallinn": False}
+    assert sum(bool(row["population"]) for row in tallinn) == 8
+
+
+def claims():
+    """The rows of the table of errors: layer -> (land right in per cent, median, worst, worst area)."""
+    text = (ODBL / "LICENCE.md").read_text(encoding="utf-8")
+    found = re.findall(
+        r"^\| (\S+)\.geojson \| ([\d.]+)% \| ([\d.]+) \| ([\d.]+) \| (.+) \|$", text, re.MULTILINE
+    )
+    return {
+        layer: (float(right), float(median), float(worst), name)
+        for layer, right, median, worst, name in found
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layer", "file", "key"),
+    [("counties", "maakond.json", "MKOOD"), ("municipalities", "omavalitsus.json", "OKOOD")],
+)
+def test_the_errors_that_the_licence_note_claims_are_those_measured(layer, file, key):
+    if not REFERENCE.exists():
+        pytest.skip("The official division of 2018 lies outside the repository and is not here.")
+    truth = {
+        code: shapely.make_valid(in_metres(shapely.make_valid(area)))
+        for code, area in shapes(REFERENCE / file, key).items()
+    }
+    found = {code: in_metres(area) for code, area in shapes(ODBL / f"{layer}.geojson").items()}
+    shared = {code: shapely.intersection(found[code], truth[code]).area for code in truth}
+    match = {c: shared[c] / (found[c].area + truth[c].area - shared[c]) for c in truth}
+    worst = min(match, key=match.get)
+    right = 100 * sum(shared.values()) / sum(area.area for area in truth.values())
+
+    assert claims()[layer] == (
+        pytest.approx(right, abs=0.051),
+        pytest.approx(np.median(list(match.values())), abs=0.00051),
+        pytest.approx(match[worst], abs=0.00051),
+        table(f"{layer}.csv")[worst]["name"],
+    )

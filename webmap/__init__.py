@@ -1,0 +1,79 @@
+"""The face: Flask pages and Folium maps over `layers`. It has no knowledge of its own."""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+from flask_compress import Compress
+
+from layers import catalog, store
+from layers.catalog import Basemap
+from webmap import api, context, db, errors, i18n, pages
+from webmap.settings import Settings
+
+# 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "font-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "manifest-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'self'",
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application over one instance. The store must have been set up (`turvakaart setup`).
+
+    Raises:
+        BadInstance: the instance's folder cannot be read.
+    """
+    settings = settings or Settings()
+    app = Flask(__name__)
+    instance = catalog.read_instance(settings.instance)
+    engine = store.open_store(settings.store_url(instance.key))
+    app.config["COMPRESS_MIMETYPES"] = [
+        "text/html",
+        "text/css",
+        "text/javascript",
+        "application/json",
+        "application/geo+json",
+        "application/problem+json",
+        "image/svg+xml",
+    ]
+    app.config["COMPRESS_STREAMS"] = True
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    Compress(app)
+    i18n.init_app(app)
+    db.init_app(app, db.House(instance, engine))
+    errors.init_app(app)
+    app.register_blueprint(api.bp)
+    app.register_blueprint(pages.bp)
+    policy = _policy(context.basemaps(instance.basemaps, settings))
+    app.after_request(lambda response: _protect(response, policy))
+    app.context_processor(lambda: context.words(settings))
+    return app
+
+
+def _policy(basemaps: tuple[Basemap, ...]) -> str:
+    parts = {name: [value] for name, value in _POLICY.items()}
+    for basemap in basemaps:
+        address = urlsplit(basemap.url)
+        parts["img-src"].append(f"{address.scheme}://{address.netloc}")
+    return "; ".join(f"{name} {' '.join(values)}" for name, values in parts.items())
+
+
+def _protect(response: Response, policy: str) -> Response:
+    if request.endpoint == "static" and "v" in request.args:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    response.headers.setdefault("Content-Security-Policy", policy)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    # OpenStreetMap's tiles want to know the site that shows them, never the page.
+    response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    response.headers.setdefault("Permissions-Policy", "geolocation=(self)")
+    return response

@@ -1,0 +1,99 @@
+"""JSON for the map: layers as GeoJSON (RFC 7946), each address naming the state of its data."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import shapely
+from flask import Blueprint, Response, g, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+
+from layers import places, practices
+from layers.catalog import Layer
+from webmap import db, i18n, params
+
+bp = Blueprint("api", __name__, url_prefix="/api")
+
+# Metres of simplification by zoom step: a third of a pixel of the step's largest zoom.
+_STEPS = {"far": 250.0, "near": 0.0}
+_GROUND = ("land", "neighbours")
+_LABELLED = 500
+
+
+def address(name: str, *, revision: int, language: str, as_of: date | None, step: str = "") -> str:
+    """The address of a layer's data in one state, which may be kept for ever."""
+    more: dict[str, Any] = {"as_of": as_of.isoformat()} if as_of else {}
+    more |= {"step": step} if step else {}
+    return url_for("api.layer", name=name, v=revision, lang=language, **more)
+
+
+@bp.before_request
+def _speak() -> None:
+    offered = {code: code for code in db.instance().languages}
+    g.language = params.one_of(params.arguments(), "lang", offered) or db.instance().default_language
+
+
+@bp.get("/layers/<name>.geojson")
+def layer(name: str) -> ResponseReturnValue:
+    args = params.arguments()
+    as_of = params.as_of(args)
+    if name in _GROUND:
+        return _features(name, _shapes(name, as_of, _STEPS["near"]))
+    if name == "settlements":
+        return _features(name, _labels(as_of))
+    kind = db.instance().layer(name)
+    if kind.of == "areas":
+        step = params.one_of(args, "step", _STEPS) or "near"
+        return _features(name, _shapes(kind.kind, as_of, _STEPS[step]))
+    return _features(name, _cases(as_of) if kind.of == "cases" else _bodies(kind, as_of))
+
+
+def _bodies(kind: Layer, as_of: date) -> Iterable[dict[str, Any]]:
+    for body in places.bodies(db.session(), layer=kind.key, as_of=as_of):
+        if body.place:
+            name = i18n.plain({**body.names, db.instance().default_language: body.name})
+            about: dict[str, Any] = {"key": body.key, "name": name}
+            about["form"] = i18n.label("forms", body.form)
+            about |= {"faded": True} if body.readiness == "closed" else {}
+            yield _feature(shapely.Point(body.place.lon, body.place.lat), about)
+
+
+def _cases(as_of: date) -> Iterable[dict[str, Any]]:
+    for case in practices.cases(db.session(), as_of=as_of):
+        if case.place:
+            about = {
+                "key": case.key,
+                "name": i18n.plain(case.titles),
+                "form": i18n.label("themes", case.theme),
+            }
+            yield _feature(shapely.Point(case.place.lon, case.place.lat), about)
+
+
+def _shapes(kind: str, as_of: date, tolerance_m: float) -> Iterable[dict[str, Any]]:
+    for area, shape in places.shapes(db.session(), kind, as_of=as_of, tolerance_m=tolerance_m):
+        yield _feature(shape, {"key": area.key, "name": i18n.plain(area.names)})
+
+
+def _labels(as_of: date) -> Iterable[dict[str, Any]]:
+    for town in places.settlements(db.session(), as_of=as_of, least_population=_LABELLED):
+        about = {"name": town.name.rsplit(" ", 1)[0], "size": town.population}
+        yield _feature(shapely.Point(town.place.lon, town.place.lat), about)
+
+
+def _feature(shape: Any, about: Mapping[str, Any]) -> dict[str, Any]:
+    # Five digits are 0.6 m in Estonia, finer than any point of ours is true.
+    rounded = shapely.transform(shape, lambda points: points.round(5))
+    return {"type": "Feature", "properties": about, "geometry": shapely.geometry.mapping(rounded)}
+
+
+def _features(name: str, features: Iterable[Mapping[str, Any]]) -> Response:
+    response = jsonify(type="FeatureCollection", features=list(features))
+    response.mimetype = "application/geo+json"
+    revision = places.revisions(db.session()).get(name, 0)
+    if request.args.get("v") == str(revision):
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    else:
+        response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,102 @@
+"""The console command: `turvakaart serve`, `turvakaart setup`."""
+
+import os
+import webbrowser
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Timer
+
+import click
+from flask import Flask
+
+from layers import catalog, imports, store
+from layers.errors import BadInstance, LayersError
+from layers.imports import Plan
+from webmap.settings import Settings
+
+_INSTANCE = click.option(
+    "--instance",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the country to show; default: data/ee.",
+)
+
+
+@click.group()
+@click.version_option(package_name="turvakaart")
+def cli() -> None:
+    """A map of who looks after safety in a place, and what places have done together."""
+
+
+@cli.command()
+@_INSTANCE
+def setup(instance: Path | None) -> None:
+    """Makes or renews the store from the instance's files. May be run again, and by two at once."""
+    _set_up(_settings(instance))
+
+
+@cli.command()
+@_INSTANCE
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--no-browser", is_flag=True, help="Do not open a browser.")
+def serve(instance: Path | None, host: str, port: int, no_browser: bool) -> None:
+    """Sets the store up when needed, then serves the map."""
+    settings = _settings(instance)
+    _set_up(settings)
+    from webmap import create_app  # Folium and Flask take a second; setup does without them.
+
+    _serve(create_app(settings), host=host, port=port, browse=not no_browser)
+
+
+def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
+    from waitress.server import create_server
+
+    try:
+        server = create_server(app, host=host, port=port, threads=8)
+    except OSError as error:
+        raise click.ClickException(
+            f"Port {port} on {host} cannot be used ({error.strerror}). Choose another one with --port."
+        ) from error
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"http://{shown}:{port}/")
+    if browse:
+        Timer(0.5, webbrowser.open, [f"http://{shown}:{port}/"]).start()
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def _settings(instance: Path | None) -> Settings:
+    settings = Settings.from_environment(os.environ)
+    return settings if instance is None else Settings(**{**vars(settings), "instance": instance.resolve()})
+
+
+def _set_up(settings: Settings) -> None:
+    try:
+        read = catalog.read_instance(settings.instance)
+        engine = store.open_store(settings.store_url(read.key))
+        plans = imports.load(engine, read, today=datetime.now(tz=UTC).date(), tell=_tell)
+        engine.dispose()
+    except BadInstance as error:
+        for problem in error.problems:
+            click.echo(f"  {problem}", err=True)
+        raise click.ClickException(str(error)) from error
+    except (LayersError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"The store is ready ({len(plans)} tables renewed)." if plans else "The store is up to date.")
+
+
+def _tell(plan: Plan) -> None:
+    name = plan.source.resource.name
+    counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {plan.ended} ended"
+    click.echo(f"  {name}: {counts}, {plan.unchanged} unchanged")
+
+
+def main() -> None:
+    """The entry point of the command `turvakaart`."""
+    cli(prog_name="turvakaart")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Kind of error → status; one JSON shape (RFC 9457), one page, and never an exception's own text."""
+
+import secrets
+from typing import cast
+
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask_babel import gettext
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from layers.errors import N_, Invalid, LayersError, NotFound, Unavailable
+
+_STATUS: dict[type[LayersError], int] = {NotFound: 404, Invalid: 400, Unavailable: 503}
+_TITLES = {
+    400: N_("This cannot be used"),
+    404: N_("Not found"),
+    405: N_("Not offered here"),
+    500: N_("Something went wrong"),
+    503: N_("Not ready"),
+}
+_SENTENCES = {
+    404: N_("There is no page at this address."),
+    405: N_("This address cannot be used in this way."),
+}
+_SURPRISE = N_("The fault is ours. If it stays, tell us the number {ticket}.")
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(LayersError, _known)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _surprise)
+
+
+def _known(error: LayersError) -> Response:
+    status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+    response = _answer(status, gettext(error.text).format(**error.values))
+    if status == 503:
+        response.headers["Retry-After"] = "10"
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:
+        return cast(Response, error.get_response())
+    return _answer(error.code, gettext(_SENTENCES.get(error.code, _TITLES[400])))
+
+
+def _surprise(error: Exception) -> Response:
+    ticket = secrets.token_hex(4)
+    current_app.logger.error("ticket %s", ticket, exc_info=error)
+    return _answer(InternalServerError.code, gettext(_SURPRISE).format(ticket=ticket))
+
+
+def _answer(status: int, detail: str) -> Response:
+    title = gettext(_TITLES.get(status, _TITLES[400]))
+    if request.path.startswith("/api/"):
+        response = jsonify(type="about:blank", title=title, status=status, detail=detail)
+        response.mimetype = "application/problem+json"
+    else:
+        part = request.args.get("part") == "1"
+        response = make_response(render_template("pages/error.html", title=title, detail=detail, part=part))
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response

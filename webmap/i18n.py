@@ -1,0 +1,84 @@
+"""The language of this request, and words in it."""
+
+from dataclasses import dataclass
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton
+from babel.numbers import format_decimal
+from flask import Flask, g, request
+from flask_babel import Babel
+
+from layers import dates
+from layers.catalog import Words, said
+from webmap import db
+
+COOKIE = "language"
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words, and the language that they are in: not always the wanted one."""
+
+    text: str
+    language: str
+    is_fallback: bool
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def init_app(app: Flask) -> None:
+    Babel(app, locale_selector=language)
+
+
+def language() -> str:
+    """The language of this request: the one in its address, else the instance's own."""
+    return str(g.get("language") or db.instance().default_language)
+
+
+def negotiated() -> str:
+    """The language that a visitor without one in the address most likely wants."""
+    offered = db.instance().languages
+    remembered = request.cookies.get(COOKIE, "")
+    if remembered in offered:
+        return remembered
+    return request.accept_languages.best_match(offered) or db.instance().default_language
+
+
+def words(text: Words) -> Said:
+    """Words in this request's language, or visibly in another one."""
+    wanted = language()
+    if text.get(wanted):
+        return Said(text[wanted], wanted, False)
+    used = next((code for code in (db.instance().default_language, *text) if text.get(code)), wanted)
+    return Said(text.get(used, ""), used, bool(text.get(used)))
+
+
+def label(group: str, code: str) -> str:
+    """A code of the instance in this request's language."""
+    return db.instance().label(group, code, language())
+
+
+def plain(text: Words) -> str:
+    return said(text, language(), db.instance().default_language)
+
+
+def day(partial: str) -> str:
+    """A partial date as this language writes it, no more exact than it is."""
+    if not partial:
+        return ""
+    first, parts = dates.first_day(partial), partial.count("-")
+    if parts == 0:
+        return partial
+    if parts == 1:
+        return str(format_skeleton("yMMMM", first, locale=language()))
+    return str(format_date(first, format="long", locale=language()))
+
+
+def number(value: float) -> str:
+    return str(format_decimal(value, locale=language()))
+
+
+def language_name(code: str) -> str:
+    """A language's name in itself."""
+    return (Locale.parse(code).get_display_name(code) or code).capitalize()

@@ -1,0 +1,254 @@
+"""The pages a person reads. Each is whole without the map and without scripts."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
+
+from layers import nearby, places, practices
+from layers.catalog import Layer
+from layers.places import Body
+from layers.practices import Case
+from webmap import api, db, i18n, maps, params
+
+bp = Blueprint("pages", __name__)
+_YEAR_S = 31_536_000
+
+
+@bp.url_value_preprocessor
+def _take_language(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    if values and "language" in values:
+        g.language = values.pop("language")
+        if g.language not in db.instance().languages:
+            g.language = i18n.negotiated()
+            raise NotFound
+
+
+@bp.after_request
+def _remember_language(response: Response) -> Response:
+    if g.get("language") and request.cookies.get(i18n.COOKIE) != g.language and response.status_code == 200:
+        response.set_cookie(
+            i18n.COOKIE, g.language, max_age=_YEAR_S, samesite="Lax", httponly=True, secure=request.is_secure
+        )
+    response.vary.add("Cookie")
+    return response
+
+
+@bp.get("/")
+def start() -> ResponseReturnValue:
+    response = redirect(url_for("pages.home", language=i18n.negotiated()))
+    response.vary.update(("Accept-Language", "Cookie"))
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@bp.get("/<language>/")
+def home() -> ResponseReturnValue:
+    as_of = params.as_of(params.arguments())
+    chart = _chart(as_of)
+    layers = [_counted(layer, as_of) for layer in db.instance().layers]
+    return render_template("pages/map.html", chart=chart, layers=layers, as_of=_asked(as_of))
+
+
+@bp.get("/<language>/map-<digest>.js")
+def script(digest: str) -> ResponseReturnValue:
+    chart = _chart(params.as_of(params.arguments()))
+    response = make_response(chart.script)
+    response.mimetype = "text/javascript"
+    kept = f"public, max-age={_YEAR_S}, immutable" if chart.digest == digest else "no-cache"
+    response.headers["Cache-Control"] = kept
+    return response
+
+
+@bp.get("/<language>/layers/")
+def layers() -> ResponseReturnValue:
+    as_of = params.as_of(params.arguments())
+    counted = [_counted(layer, as_of) for layer in db.instance().layers]
+    return render_template("pages/layers.html", layers=counted, as_of=_asked(as_of))
+
+
+@bp.get("/<language>/layers/<key>")
+def layer(key: str) -> ResponseReturnValue:
+    kind, as_of = db.instance().layer(key), params.as_of(params.arguments())
+    if kind.of == "cases":
+        return redirect(url_for("pages.cases", language=i18n.language()))
+    if kind.of == "areas":
+        found = places.areas(db.session(), kind.kind, as_of=as_of)
+        return render_template("pages/areas.html", layer=kind, areas=found, as_of=_asked(as_of))
+    rows = places.bodies(db.session(), layer=key, as_of=as_of)
+    return render_template("pages/layer.html", layer=kind, bodies=rows, as_of=_asked(as_of))
+
+
+@bp.get("/<language>/bodies/<key>")
+def body(key: str) -> ResponseReturnValue:
+    as_of = params.as_of(params.arguments())
+    found = places.body(db.session(), key, as_of=as_of)
+    taken_part = practices.cases(db.session(), body=key, as_of=as_of)
+    kind = db.instance().layer(found.layer)
+    return _page("pages/body.html", body=found, layer=kind, cases=taken_part)
+
+
+@bp.get("/<language>/areas/<kind>/<code>")
+def area(kind: str, code: str) -> ResponseReturnValue:
+    as_of, session = params.as_of(params.arguments()), db.session()
+    found = places.area(session, kind, code, as_of=as_of)
+    seated = {"county": "county", "municipality": "municipality"}.get(kind)
+    here = places.bodies_in(session, as_of=as_of, **{seated: code}) if seated else []
+    serving = places.bodies_serving(session, found.key, as_of=as_of)
+    cases = practices.cases(session, area=found.key, as_of=as_of)
+    if kind == "county":
+        cases = _merged(cases, practices.cases(session, county=code, as_of=as_of))
+    inside = [a for a in places.areas(session, "municipality", as_of=as_of) if a.parent == found.key]
+    return _page(
+        "pages/area.html", area=found, here=here, serving=serving, cases=cases, inside=inside, as_of=as_of
+    )
+
+
+@bp.get("/<language>/here")
+def here() -> ResponseReturnValue:
+    args = params.arguments()
+    place, as_of, session = params.place(args), params.as_of(args), db.session()
+    kinds = db.instance().layers_of("bodies")
+    near = [(kind, nearby.partners(session, place=place, layer=kind.key, as_of=as_of)) for kind in kinds]
+    areas = [area for area in places.areas_at(session, place, as_of=as_of) if area.kind != "neighbours"]
+    return _page("pages/here.html", place=place, areas=areas, near=near)
+
+
+@bp.get("/<language>/cases/")
+def cases() -> ResponseReturnValue:
+    args = params.arguments()
+    codes = db.instance().codes
+    theme = params.one_of(args, "theme", codes.get("themes", {}))
+    outcome = params.one_of(args, "outcome", codes.get("outcomes", {}))
+    every = practices.cases(db.session(), as_of=params.as_of(args))
+    found = [c for c in every if theme in ("", c.theme) and outcome in ("", c.outcome)]
+    return render_template(
+        "pages/cases.html",
+        cases=found,
+        total=len(every),
+        themes=Counter(c.theme for c in every),
+        outcomes=Counter(c.outcome for c in every),
+        theme=theme,
+        outcome=outcome,
+    )
+
+
+@bp.get("/<language>/cases/<key>")
+def case(key: str) -> ResponseReturnValue:
+    session = db.session()
+    found = practices.case(session, key)
+    known = {p.key: p for p in practices.practices(session, as_of=params.today())}
+    taken_part = places.bodies(session, as_of=date.max, keys=found.bodies) if found.bodies else []
+    return _page("pages/case.html", case=found, practices=known, bodies=_with_ended(found.bodies, taken_part))
+
+
+@bp.get("/<language>/practices/")
+def practice_list() -> ResponseReturnValue:
+    args = params.arguments()
+    audience = params.one_of(args, "audience", db.instance().codes.get("parties", {}))
+    every = practices.practices(db.session(), as_of=params.as_of(args))
+    found = [p for p in every if audience in ("", *p.audiences)]
+    documented = Counter(
+        d.practice for c in practices.cases(db.session(), as_of=params.today()) for d in c.practices
+    )
+    audiences = Counter(code for p in every for code in p.audiences)
+    return render_template(
+        "pages/practices.html",
+        practices=found,
+        documented=documented,
+        audiences=audiences,
+        audience=audience,
+        total=len(every),
+    )
+
+
+@bp.get("/<language>/practices/<key>")
+def practice(key: str) -> ResponseReturnValue:
+    session, today = db.session(), params.today()
+    found = practices.practice(session, key)
+    shown_by = practices.cases(session, practice=key, as_of=today)
+    others = {p.key: p for p in practices.practices(session, as_of=today)}
+    return _page("pages/practice.html", practice=found, cases=shown_by, practices=others)
+
+
+@bp.get("/<language>/data")
+def data() -> ResponseReturnValue:
+    return render_template("pages/data.html", editions=places.editions(db.session()))
+
+
+def _page(template: str, **values: Any) -> str:
+    return render_template(template, part=params.is_part(params.arguments()), **values)
+
+
+def _asked(as_of: date) -> date | None:
+    return as_of if params.arguments().get("as_of") else None
+
+
+def _merged(first: Iterable[Case], second: Iterable[Case]) -> list[Case]:
+    return sorted({c.key: c for c in (*first, *second)}.values(), key=lambda c: c.key)
+
+
+def _with_ended(keys: Iterable[str], there: Iterable[Body]) -> list[Body]:
+    """A case keeps the organisations that took part, also those that have ended since."""
+    known = {body.key: body for body in there}
+    return [known.get(key) or places.body(db.session(), key, as_of=params.today()) for key in keys]
+
+
+def _counted(layer: Layer, as_of: date) -> tuple[Layer, int, int]:
+    """A layer with the number of its rows, and how many of them have a place on the map."""
+    session = db.session()
+    if layer.of == "areas":
+        number = len(places.areas(session, layer.kind, as_of=as_of))
+        return layer, number, number
+    rows: list[Any] = (
+        [*practices.cases(session, as_of=as_of)]
+        if layer.of == "cases"
+        else [*places.bodies(session, layer=layer.key, as_of=as_of)]
+    )
+    return layer, len(rows), sum(row.place is not None for row in rows)
+
+
+def _chart(as_of: date) -> maps.Parts:
+    instance, language = db.instance(), i18n.language()
+    revisions = places.revisions(db.session())
+    asked = _asked(as_of)
+
+    def url(name: str, step: str = "") -> str:
+        return api.address(name, revision=revisions.get(name, 0), language=language, as_of=asked, step=step)
+
+    ground = [
+        maps.Shown(name, "ground", url(name), True, {"pane": name})
+        for name in ("neighbours", "land")
+        if name in instance.resources
+    ]
+    shown = [_shown(layer, url) for layer in instance.layers]
+    names = [maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})]
+    return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(asked))
+
+
+def _shown(layer: Layer, url: Any) -> maps.Shown:
+    if layer.of == "areas":
+        options = {
+            "colour": layer.colour,
+            "line": layer.symbol,
+            "pane": "areas",
+            "far": url(layer.key, "far"),
+        }
+        return maps.Shown(layer.key, "areas", url(layer.key, "near"), layer.shown, options)
+    page = "cases" if layer.of == "cases" else "bodies"
+    options = {"colour": layer.colour, "symbol": layer.symbol, "page": page}
+    return maps.Shown(layer.key, "markers", url(layer.key), layer.shown, options)
+
+
+def _about(as_of: date | None) -> dict[str, Any]:
+    instance, language = db.instance(), i18n.language()
+    west, south, east, north = instance.bounds
+    return {
+        "bounds": [[south, west], [north, east]],
+        "pages": url_for("pages.home", language=language),
+        "asOf": as_of.isoformat() if as_of else "",
+    }

@@ -1,0 +1,70 @@
+"""Query string → values. Every value is checked here, once."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+from flask import request
+
+from layers import dates
+from layers.errors import N_, Invalid
+from layers.geo import Bbox, Place
+
+
+class NoNumber(Invalid):
+    text = N_("“{name}” must be a number; “{value}” is not.")
+
+
+class Missing(Invalid):
+    text = N_("“{name}” is missing.")
+
+
+class NotOneOf(Invalid):
+    text = N_("“{name}” must be one of {allowed}; “{value}” is not.")
+
+
+def arguments() -> Mapping[str, str]:
+    return request.args
+
+
+def today() -> date:
+    """The clock of this request, read at the edge only."""
+    return datetime.now(tz=UTC).date()
+
+
+def as_of(args: Mapping[str, str]) -> date:
+    """The day asked about: `as_of`, else today. A partial date means its first day."""
+    text = args.get("as_of", "").strip()
+    return dates.first_day(text) if text else today()
+
+
+def place(args: Mapping[str, str]) -> Place:
+    """`lat` and `lon` in degrees."""
+    return Place(lon=_number(args, "lon"), lat=_number(args, "lat"))
+
+
+def bbox(args: Mapping[str, str]) -> Bbox | None:
+    text = args.get("bbox", "").strip()
+    return Bbox.parse(text) if text else None
+
+
+def one_of(args: Mapping[str, str], name: str, allowed: Mapping[str, object]) -> str:
+    """A code of a list, or "" when it is not given."""
+    value = args.get(name, "").strip()
+    if value and value not in allowed:
+        raise NotOneOf(name=name, value=value, allowed=", ".join(allowed))
+    return value
+
+
+def is_part(args: Mapping[str, str]) -> bool:
+    """Whether only the inside of the page is wanted, for the panel beside the map."""
+    return args.get("part") == "1"
+
+
+def _number(args: Mapping[str, str], name: str) -> float:
+    text = args.get(name, "").strip().replace(",", ".")
+    if not text:
+        raise Missing(name=name)
+    try:
+        return float(text)
+    except ValueError as error:
+        raise NoNumber(name=name, value=text) from error

@@ -1,0 +1,391 @@
+/* What Folium's script calls: layers drawn from an address, and the page around the finished map. */
+"use strict";
+window.turvakaart = (() => {
+  const SPREAD = 2.39996; // The golden angle: neighbours in one place do not hide each other.
+  const settled = new Map(); // "lat,lng" -> symbols that stand there and are switched on
+
+  const fetchJson = async (url) => {
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    return answer.json();
+  };
+
+  const tell = (which) => {
+    const told = document.getElementById("told");
+    if (told) told.textContent = which ? told.dataset[which] : "";
+  };
+
+  /* A layer that asks for its data when it is first switched on. */
+  const FromUrl = L.LayerGroup.extend({
+    initialize(options) {
+      L.LayerGroup.prototype.initialize.call(this, [], options);
+    },
+    onAdd(map) {
+      L.LayerGroup.prototype.onAdd.call(this, map);
+      this.load(this.options.url);
+    },
+    async load(url) {
+      if (this.loaded === url) return;
+      this.loaded = url;
+      try {
+        const collection = await fetchJson(url);
+        if (this.loaded === url) this.fill(collection);
+      } catch {
+        this.loaded = null;
+        tell("failed");
+      }
+    },
+    fill(collection) {
+      this.clearLayers();
+      this.addLayer(L.geoJSON(collection, { interactive: false, pane: this.options.pane, style: () => this.look() }));
+    },
+  });
+
+  const GROUND = { land: { fillColor: "#fbfaf6", color: "#8fa3b0", weight: 0.8 }, neighbours: { fillColor: "#edefec", color: "#c3ced5", weight: 0.6 } };
+  const Ground = FromUrl.extend({
+    look() {
+      return { fillOpacity: 1, ...GROUND[this.options.key] };
+    },
+  });
+
+  const DASHES = { line: null, dashed: "8 5", dotted: "1 4" };
+  const WEIGHTS = { line: 1.1, dashed: 2, dotted: 1.1 };
+  const Areas = FromUrl.extend({
+    onAdd(map) {
+      this.chart = map;
+      map.on("zoomend", this.step, this);
+      L.LayerGroup.prototype.onAdd.call(this, map);
+      this.step();
+    },
+    onRemove(map) {
+      map.off("zoomend", this.step, this);
+      L.LayerGroup.prototype.onRemove.call(this, map);
+    },
+    step() {
+      this.load(this.chart.getZoom() < 9 ? this.options.far : this.options.url);
+    },
+    look() {
+      const { colour, line } = this.options;
+      return { fill: false, color: colour, opacity: 0.75, weight: WEIGHTS[line], dashArray: DASHES[line] };
+    },
+  });
+
+  const size = (zoom) => (zoom < 7 ? 4.5 : zoom < 9 ? 5.5 : zoom < 11 ? 7 : 9);
+  const corners = (count, from, radius) => Array.from({ length: count }, (_, i) => {
+    const angle = from + (i * 2 * Math.PI) / count;
+    const reach = typeof radius === "function" ? radius(i) : radius;
+    return [reach * Math.sin(angle), -reach * Math.cos(angle)];
+  });
+  const OUTLINES = {
+    square: corners(4, Math.PI / 4, 1.25),
+    diamond: corners(4, 0, 1.35),
+    triangle: corners(3, 0, 1.45),
+    star: corners(10, 0, (i) => (i % 2 ? 0.66 : 1.55)),
+    hexagon: corners(6, Math.PI / 6, 1.2),
+    cross: [[-0.4, -1.2], [0.4, -1.2], [0.4, -0.4], [1.2, -0.4], [1.2, 0.4], [0.4, 0.4], [0.4, 1.2], [-0.4, 1.2], [-0.4, 0.4], [-1.2, 0.4], [-1.2, -0.4], [-0.4, -0.4]],
+  };
+
+  const place = (latlng) => `${latlng.lat},${latlng.lng}`;
+  const Symbol_ = L.CircleMarker.extend({
+    onAdd(map) {
+      const key = place(this._latlng);
+      settled.set(key, [...(settled.get(key) || []), this]);
+      L.CircleMarker.prototype.onAdd.call(this, map);
+      settled.get(key).forEach((one) => one.redraw());
+    },
+    onRemove(map) {
+      const key = place(this._latlng);
+      settled.set(key, settled.get(key).filter((one) => one !== this));
+      L.CircleMarker.prototype.onRemove.call(this, map);
+      settled.get(key).forEach((one) => one.redraw());
+    },
+    _project() {
+      this._radius = size(this._map.getZoom());
+      this._point = this._map.latLngToLayerPoint(this._latlng);
+      const here = settled.get(place(this._latlng)) || [];
+      const turn = here.indexOf(this);
+      if (here.length > 1) {
+        const reach = this._radius * 1.55 * Math.sqrt(turn + (here.length > 2 ? 0 : 0.35));
+        this._point = this._point.add([reach * Math.cos(turn * SPREAD), reach * Math.sin(turn * SPREAD)]);
+      }
+      this._updateBounds();
+    },
+    _updatePath() {
+      const canvas = this._renderer;
+      const outline = OUTLINES[this.options.symbol];
+      if (!outline || !canvas._drawing || this._empty()) {
+        L.CircleMarker.prototype._updatePath.call(this);
+        return;
+      }
+      const pen = canvas._ctx;
+      pen.beginPath();
+      outline.forEach(([x, y], i) => pen[i ? "lineTo" : "moveTo"](this._point.x + x * this._radius, this._point.y + y * this._radius));
+      pen.closePath();
+      canvas._fillStroke(pen, this);
+    },
+  });
+
+  const said = (name, form) => {
+    const box = document.createElement("span");
+    box.textContent = name;
+    const more = document.createElement("small");
+    more.textContent = form;
+    box.append(more);
+    return box;
+  };
+
+  const Markers = FromUrl.extend({
+    fill(collection) {
+      this.clearLayers();
+      const { colour, symbol, page } = this.options;
+      for (const { geometry, properties } of collection.features) {
+        const [lng, lat] = geometry.coordinates;
+        const faded = properties.faded;
+        const mark = new Symbol_([lat, lng], { symbol, radius: 6, fillColor: colour, color: faded ? colour : "#fff", weight: 1.5, fillOpacity: faded ? 0.18 : 1, bubblingMouseEvents: false });
+        mark.bindTooltip(() => said(properties.name, properties.form), { direction: "top", offset: [0, -6] });
+        mark.on("click", () => turvakaart.open(`${page}/${properties.key}`));
+        this.addLayer(mark);
+      }
+    },
+  });
+
+  const LEAST = [[6, 30000], [7, 12000], [8, 4500], [9, 1800], [10, 900]];
+  const Names = FromUrl.extend({
+    onAdd(map) {
+      this.chart = map;
+      map.on("moveend", this.choose, this);
+      FromUrl.prototype.onAdd.call(this, map);
+    },
+    onRemove(map) {
+      map.off("moveend", this.choose, this);
+      L.LayerGroup.prototype.onRemove.call(this, map);
+    },
+    fill(collection) {
+      this.towns = collection.features;
+      this.choose();
+    },
+    /* The larger town first; a name that would lie on another one waits for a closer look. */
+    choose() {
+      if (!this.towns) return;
+      const zoom = this.chart.getZoom();
+      const least = (LEAST.find(([upTo]) => zoom <= upTo) || [0, 0])[1];
+      const seen = this.chart.getBounds().pad(0.1);
+      const taken = [];
+      this.clearLayers();
+      for (const { geometry, properties } of this.towns) {
+        const [lng, lat] = geometry.coordinates;
+        if (properties.size < least) break;
+        if (!seen.contains([lat, lng])) continue;
+        const at = this.chart.latLngToLayerPoint([lat, lng]);
+        const box = [at.x - 6, at.y - 20, at.x + properties.name.length * 8 + 6, at.y + 4];
+        if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
+        taken.push(box);
+        const label = document.createElement("span");
+        label.textContent = properties.name;
+        label.className = properties.size > 30000 ? "town large" : "town";
+        const icon = L.divIcon({ html: label, className: "", iconSize: [0, 0], iconAnchor: [-7, 16] });
+        this.addLayer(L.marker([lat, lng], { icon, pane: this.options.pane, interactive: false, keyboard: false }));
+      }
+    },
+  });
+
+  /* The page: panel, address, controls. */
+  const api = {
+    ground: (options) => new Ground(options),
+    areas: (options) => new Areas(options),
+    markers: (options) => new Markers(options),
+    names: (options) => new Names(options),
+    ready,
+    open: () => {},
+  };
+
+  function ready(map, layers, about) {
+    const panel = document.querySelector(".panel");
+    const legend = document.getElementById("legend");
+    const detail = document.getElementById("detail");
+    const text = document.getElementById("detail-text");
+    const grip = panel.querySelector(".grip");
+    const phone = matchMedia("(max-width: 820px)");
+    const boxes = [...panel.querySelectorAll("input[name=layer]")];
+    let ring = null;
+    let asked = 0;
+    let restoring = true;
+
+    const container = map.getContainer();
+    container.setAttribute("role", "application");
+    container.setAttribute("aria-label", document.querySelector(".frame").getAttribute("aria-label"));
+    map.getPane("names").setAttribute("aria-hidden", "true");
+    L.control.scale({ imperial: false, position: "bottomleft" }).addTo(map);
+
+    const home = () => map.fitBounds(about.bounds, { animate: false, paddingBottomRight: phone.matches ? [0, 150] : [0, 0] });
+    const lower = (low) => {
+      panel.classList.toggle("low", low);
+      grip.setAttribute("aria-expanded", String(!low));
+    };
+
+    /* The address holds the view, the layers that differ from the start, and what is open. */
+    const state = () => {
+      const { lat, lng } = map.getCenter();
+      const found = [`at=${map.getZoom()}/${lat.toFixed(4)}/${lng.toFixed(4)}`];
+      if (boxes.some((box) => box.checked !== box.defaultChecked)) found.push(`show=${boxes.filter((box) => box.checked).map((box) => box.value)}`);
+      if (text.dataset.path) found.push(`open=${text.dataset.path}`);
+      return `#${found.join("&")}`;
+    };
+    const write = (push) => {
+      if (restoring) return;
+      history[push ? "pushState" : "replaceState"](null, "", state());
+      for (const link of document.querySelectorAll("[data-language]")) link.hash = location.hash;
+    };
+    const switchLayers = (wanted) => {
+      for (const box of boxes) {
+        box.checked = wanted ? wanted.includes(box.value) : box.defaultChecked;
+        const layer = layers[box.value];
+        if (box.checked) layer.addTo(map);
+        else layer.remove();
+      }
+    };
+    const restore = async () => {
+      restoring = true;
+      const wanted = new URLSearchParams(location.hash.slice(1));
+      const [zoom, lat, lng] = (wanted.get("at") || "").split("/").map(Number);
+      if (Number.isFinite(zoom + lat + lng)) map.setView([lat, lng], zoom, { animate: false });
+      else home();
+      switchLayers(wanted.has("show") ? wanted.get("show").split(",") : null);
+      const path = wanted.get("open");
+      if (path) await show(path, false);
+      else close(false);
+      restoring = false;
+    };
+
+    const mark = (latlng) => {
+      if (ring) ring.remove();
+      ring = latlng ? L.circleMarker(latlng, { pane: "selection", radius: 15, color: "#14212b", weight: 2.5, fillColor: "#ffb000", fillOpacity: 0.35, interactive: false }).addTo(map) : null;
+    };
+    const find = (path) => {
+      const button = text.querySelector("[data-on-map]");
+      const at = new URLSearchParams((path.split("?")[1] || ""));
+      if (at.has("lat")) return L.latLng(at.get("lat"), at.get("lon"));
+      if (!button) return null;
+      const [, lat, lng] = new URLSearchParams(button.hash.slice(1)).get("at").split("/");
+      return L.latLng(lat, lng);
+    };
+
+    async function show(path, push = true) {
+      if (!/^[\w\-:./?=&%]+$/.test(path) || path.includes("//")) return;
+      const mine = ++asked;
+      tell("loading");
+      const [page, query] = path.split("?");
+      const extra = new URLSearchParams(query || "");
+      extra.set("part", "1");
+      if (about.asOf) extra.set("as_of", about.asOf);
+      try {
+        const answer = await fetch(`${about.pages}${page}?${extra}`);
+        const html = await answer.text();
+        if (mine !== asked) return;
+        const parsed = new DOMParser().parseFromString(html, "text/html");
+        text.replaceChildren(...parsed.body.childNodes);
+      } catch {
+        if (mine === asked) tell("failed");
+        return;
+      }
+      text.dataset.path = path;
+      detail.hidden = false;
+      legend.hidden = true;
+      lower(false);
+      panel.scrollTop = 0;
+      const heading = text.querySelector("h1");
+      tell("");
+      document.getElementById("told").textContent = heading ? heading.textContent : "";
+      if (push) text.focus({ preventScroll: true });
+      const at = find(path);
+      mark(at);
+      if (at && phone.matches) map.panTo(map.unproject(map.project(at).add([0, map.getSize().y * 0.28])), { animate: false });
+      else if (at && !map.getBounds().pad(-0.05).contains(at)) map.panTo(at);
+      write(push);
+    }
+    function close(push = true) {
+      asked += 1;
+      detail.hidden = true;
+      legend.hidden = false;
+      delete text.dataset.path;
+      text.replaceChildren();
+      mark(null);
+      tell("");
+      write(push);
+    }
+    api.open = show;
+
+    panel.addEventListener("click", (event) => {
+      const link = event.target.closest("a");
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      if (link.matches("[data-on-map]")) {
+        event.preventDefault();
+        const [zoom, lat, lng] = new URLSearchParams(link.hash.slice(1)).get("at").split("/").map(Number);
+        map.setView([lat, lng], zoom);
+        if (phone.matches) lower(true);
+      } else if (link.matches("[data-panel]")) {
+        event.preventDefault();
+        show(link.pathname.slice(about.pages.length) + link.search);
+      }
+    });
+    panel.querySelector("[data-back]").addEventListener("click", () => {
+      close();
+      (boxes[0] || panel).focus({ preventScroll: true });
+    });
+    for (const box of boxes) {
+      box.addEventListener("change", () => {
+        if (box.checked) layers[box.value].addTo(map);
+        else layers[box.value].remove();
+        write(true);
+      });
+    }
+    grip.hidden = false;
+    grip.addEventListener("click", () => lower(!panel.classList.contains("low")));
+    if (phone.matches) lower(true);
+
+    for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => map.setZoom(map.getZoom() + Number(button.dataset.zoom)));
+    document.querySelector("[data-home]").addEventListener("click", home);
+    map.on("click", ({ latlng }) => show(`here?lat=${latlng.lat.toFixed(4)}&lon=${latlng.lng.toFixed(4)}`));
+    map.on("moveend", () => write(false));
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !detail.hidden) close();
+    });
+    addEventListener("popstate", restore);
+    addEventListener("hashchange", () => location.hash !== state() && restore());
+
+    offerBasemaps(map);
+    restore();
+    document.documentElement.dataset.map = "ready";
+  }
+
+  /* Online backgrounds come only when asked for, and leave quietly when they cannot be reached. */
+  function offerBasemaps(map) {
+    const field = document.querySelector(".basemaps");
+    if (!field) return;
+    const credits = document.querySelector("[data-credits]");
+    const own = credits.textContent;
+    let tiles = null;
+    field.hidden = false;
+    const choose = (radio) => {
+      if (tiles) tiles.remove();
+      tiles = null;
+      credits.textContent = own;
+      if (!radio.value) return;
+      let came = 0;
+      let failed = 0;
+      tiles = L.tileLayer(radio.dataset.url, { maxZoom: Number(radio.dataset.maxZoom) }).addTo(map);
+      credits.textContent = `${radio.dataset.credits}, ${own}`;
+      tiles.on("tileload", () => (came += 1));
+      tiles.on("tileerror", () => {
+        failed += 1;
+        if (came || failed < 4 || !tiles) return;
+        field.querySelector("input").checked = true;
+        choose(field.querySelector("input"));
+        tell("basemapFailed");
+      });
+    };
+    field.addEventListener("change", (event) => choose(event.target));
+  }
+
+  return api;
+})();

@@ -69,7 +69,7 @@ class Instance:
     key: str
     folder: Path
     names: Words
-    territory: Words
+    welcome: Words
     languages: tuple[str, ...]
     default_language: str
     metric_crs: int
@@ -110,12 +110,12 @@ def read_instance(folder: Path) -> Instance:
     problems = [*_problems(about), *_package_problems(package, folder)]
     if problems:
         raise BadInstance(problems)
-    known = {"key", "name", "territory", "languages", "default_language", "metric_crs", "bounds"}
+    known = {"key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds"}
     return Instance(
         key=about["key"],
         folder=folder,
         names=about["name"],
-        territory=about["territory"],
+        welcome=about["welcome"],
         languages=tuple(about["languages"]),
         default_language=about["default_language"],
         metric_crs=int(about["metric_crs"]),
@@ -145,7 +145,7 @@ def _mapping(file: Path, parse: Any) -> dict[str, Any]:
 
 
 def _problems(about: Mapping[str, Any]) -> list[Problem]:
-    needed = ("key", "name", "territory", "languages", "default_language", "metric_crs", "bounds", "layers")
+    needed = ("key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds", "layers")
     found = [
         Problem(FILE, 0, f"“{name}” is missing.", "Add it: data/README.md says how.")
         for name in needed

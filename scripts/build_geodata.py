@@ -45,10 +45,15 @@ SIMPLIFY_M = 15.0
 OLD_BORDER_M = 300.0  # how far outside an old county its own settlement may seem to lie
 TOWN_REACH_M = 25_000.0
 CONTEXT = shapely.box(20.5, 56.9, 29.5, 60.6)
+FAR = shapely.box(8, 51.5, 42, 66.5)
 CONTEXT_COUNTRIES = {
     "246": ("fi", "Soome", "Finland"),
     "428": ("lv", "Läti", "Latvia"),
     "643": ("ru", "Venemaa", "Russia"),
+    "752": ("se", "Rootsi", "Sweden"),
+    "440": ("lt", "Leedu", "Lithuania"),
+    "112": ("by", "Valgevene", "Belarus"),
+    "616": ("pl", "Poola", "Poland"),
 }
 PREFECTURES = {
     "Põhja prefektuur": ("pohja", "Northern Prefecture"),
@@ -471,10 +476,19 @@ def neighbours(countries: Shapes, lakes: BaseGeometry) -> Shapes:
     """
     found = {}
     for number, (code, _, _) in CONTEXT_COUNTRIES.items():
-        land = shapely.difference(shapely.intersection(countries[number], CONTEXT), lakes)
-        large = [part for part in polygons(land) if to_metres(part).area >= 1e6]
-        found[code] = to_degrees(shapely.simplify(to_metres(shapely.union_all(large)), 150))
+        land = shapely.intersection(countries[number], FAR)
+        close = shapely.difference(shapely.intersection(land, CONTEXT), lakes)
+        near = outline(close, least_m2=1e6, tolerance_m=150)
+        # Far away it only keeps the land from ending at a straight line.
+        far = outline(shapely.difference(land, CONTEXT), least_m2=3e8, tolerance_m=5_000)
+        found[code] = shapely.make_valid(shapely.union_all([near, far]))
     return found
+
+
+def outline(land: BaseGeometry, *, least_m2: float, tolerance_m: float) -> BaseGeometry:
+    """The larger parts of a land, simplified."""
+    large = [part for part in polygons(land) if to_metres(part).area >= least_m2]
+    return to_degrees(shapely.simplify(to_metres(shapely.union_all(large)), tolerance_m))
 
 
 # ---- writing
@@ -598,9 +612,9 @@ def bare(name: str) -> str:
 def people_of(row: Row, facts: Facts) -> int | None:
     """People of a settlement by GeoNames, where nothing makes the match doubtful."""
     code, name = row["municipality_ehak"], bare(row["name"])
-    # Districts stand in the genitive: Kesklinna linnaosa is Kesklinn in GeoNames.
-    names = {name, name.removesuffix("a")} if row["name"].endswith(" linnaosa") else {name}
-    found = [town for town in facts.towns if town.municipality == code and town.name in names and town.people]
+    if row["name"].endswith(" linnaosa"):
+        return None  # A town's people are counted once, at the point that carries the town's name.
+    found = [town for town in facts.towns if town.municipality == code and town.name == name and town.people]
     if len(found) != 1 or (code, name) in WRONG_PEOPLE or not is_near(row, found[0]):
         return None
     if row["name"].endswith(" küla") or row["name"] == name:
@@ -611,10 +625,9 @@ def people_of(row: Row, facts: Facts) -> int | None:
 
 
 def is_near(row: Row, town: Town) -> bool:
-    """Within 3 km; city districts within 4, because their points lie at an edge."""
-    limit_m = 4_000 if row["name"].endswith(" linnaosa") else 3_000
+    """Within 3 km."""
     a, b = metres([(float(row["lon"]), float(row["lat"])), (town.lon, town.lat)])
-    return float(np.hypot(*(a - b))) <= limit_m
+    return float(np.hypot(*(a - b))) <= 3_000
 
 
 def is_ambiguous_village(row: Row, facts: Facts) -> bool:
@@ -686,10 +699,9 @@ def known_place(code: str, row: Row, facts: Facts, county: str) -> Row:
 
 
 def town_people(code: str, facts: Facts) -> int | None:
-    """People of a municipality that is one town. Tallinn's are counted in its districts."""
+    """People of a municipality that is one town."""
     town = town_of(code, facts)
-    counted = any(people_of(r, facts) for r in facts.settlements if r["municipality_ehak"] == code)
-    return None if town is None or counted or not is_town(code, facts) else town.people
+    return None if town is None or not is_town(code, facts) else town.people
 
 
 def town_of(code: str, facts: Facts) -> Town | None:

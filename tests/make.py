@@ -191,10 +191,30 @@ def everything(session):
 # --- A tiny country in a folder
 
 _COUNTIES = {"01": ("Lääs", "West", (24, 58, 25, 59)), "02": ("Ida", "East", (25, 58, 26, 59))}
-_BODY = (
-    "key,name,name_en,form,capabilities,readiness,place,settlement,municipality,county,lat,lon,precision,"
-    "serves,valid_from,valid_to,as_of,as_of_inferred,source,source_url,note_et,note_en"
-).split(",")
+_BODY = [
+    "key",
+    "name",
+    "name_en",
+    "form",
+    "capabilities",
+    "readiness",
+    "place",
+    "settlement",
+    "municipality",
+    "county",
+    "lat",
+    "lon",
+    "precision",
+    "serves",
+    "valid_from",
+    "valid_to",
+    "as_of",
+    "as_of_inferred",
+    "source",
+    "source_url",
+    "note_et",
+    "note_en",
+]
 _BODIES = {
     "police": [
         {
@@ -255,7 +275,7 @@ _SETTLEMENTS = [
 _INSTANCE = {
     "key": "tiny",
     "name": {"et": "Pisike", "en": "Tiny"},
-    "territory": {"et": "Pisimaa", "en": "Tinyland"},
+    "welcome": {"et": "Tere tulemast", "en": "Welcome"},
     "languages": ["et", "en"],
     "default_language": "et",
     "metric_crs": SRID,
@@ -375,7 +395,7 @@ def change(folder, name, edit):
     file = Path(folder) / name
     said = yaml.safe_load(file.read_text(encoding="utf-8"))
     edit(said)
-    shape = json.dumps if file.suffix == ".json" else yaml.safe_dump
+    shape = yaml.safe_dump if file.suffix == ".yaml" else json.dumps
     file.write_text(shape(said), encoding="utf-8")
 
 
@@ -401,7 +421,17 @@ def an_instance(folder, **changes):
 
 
 def _write_areas(folder):
-    columns = "code,name,municipality,county,lat,lon,population,population_as_of,source".split(",")
+    columns = [
+        "code",
+        "name",
+        "municipality",
+        "county",
+        "lat",
+        "lon",
+        "population",
+        "population_as_of",
+        "source",
+    ]
     places = [{"municipality": "0101", "source": "Made up for a test", **row} for row in _SETTLEMENTS]
     write(folder, "places.csv", a_table(places, columns))
     facts = [{"code": code, "population": f"{code}000"} for code in _COUNTIES]
@@ -409,7 +439,10 @@ def _write_areas(folder):
     land = {"kind": "land", "code": "tiny", "name_et": "Pisimaa", "accuracy": "approximate"}
     write(folder, "areas/land.geojson", a_map([(land, box(24, 58, 26, 59))]))
     counties = [
-        ({"kind": "county", "code": code, "name_et": et, "name_en": en, "accuracy": "approximate"}, box(*corners))
+        (
+            {"kind": "county", "code": code, "name_et": et, "name_en": en, "accuracy": "approximate"},
+            box(*corners),
+        )
         for code, (et, en, corners) in _COUNTIES.items()
     ]
     write(folder, "areas/counties.geojson", a_map(counties))

@@ -16,7 +16,7 @@ bp = Blueprint("api", __name__, url_prefix="/api")
 
 # Metres of simplification by zoom step: a third of a pixel of the step's largest zoom.
 _STEPS = {"far": 250.0, "near": 0.0}
-_GROUND = ("land", "neighbours")
+_GROUND = {"land": "land", "neighbours": "neighbour"}
 _LABELLED = 500
 
 
@@ -38,7 +38,7 @@ def layer(name: str) -> ResponseReturnValue:
     args = params.arguments()
     as_of = params.as_of(args)
     if name in _GROUND:
-        return _features(name, _shapes(name, as_of, _STEPS["near"]))
+        return _features(name, _shapes(_GROUND[name], as_of, _STEPS["near"]))
     if name == "settlements":
         return _features(name, _labels(as_of))
     kind = db.instance().layer(name)

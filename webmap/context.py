@@ -42,6 +42,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "instance": instance,
         "label": i18n.label,
         "language": i18n.language(),
+        "language_here": i18n.language_here,
         "language_name": i18n.language_name,
         "names": names,
         "number": i18n.number,
@@ -95,7 +96,7 @@ def body_name(body: Body) -> str:
 def distance(metres: float) -> str:
     """A distance as one would say it: metres to the hundred, kilometres to the tenth, then whole."""
     if metres < 100:
-        return gettext(N_("in the same place"))
+        return str(gettext(N_("in the same place")))
     if metres < 950:
         return f"{i18n.number(round(metres, -2))} m"
     return f"{i18n.number(round(metres / 1000, 1 if metres < 10_000 else None))} km"
@@ -103,4 +104,4 @@ def distance(metres: float) -> str:
 
 def direction(bearing: float) -> str:
     """One of eight directions for degrees from north."""
-    return gettext(_DIRECTIONS[round(bearing / 45) % 8])
+    return str(gettext(_DIRECTIONS[round(bearing / 45) % 8]))

@@ -13,6 +13,8 @@ from layers.catalog import Words, said
 from webmap import db
 
 COOKIE = "language"
+# Plain "en" writes dates as in the United States.
+_LOCALES = {"en": "en_GB"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ def init_app(app: Flask) -> None:
 def language() -> str:
     """The language of this request: the one in its address, else the instance's own."""
     return str(g.get("language") or db.instance().default_language)
+
+
+def locale() -> str:
+    """The locale in which this request writes dates and numbers."""
+    return _LOCALES.get(language(), language())
 
 
 def negotiated() -> str:
@@ -71,14 +78,19 @@ def day(partial: str) -> str:
     if parts == 0:
         return partial
     if parts == 1:
-        return str(format_skeleton("yMMMM", first, locale=language()))
-    return str(format_date(first, format="long", locale=language()))
+        return str(format_skeleton("yMMMM", first, locale=locale()))
+    return str(format_date(first, format="long", locale=locale()))
 
 
 def number(value: float) -> str:
-    return str(format_decimal(value, locale=language()))
+    return str(format_decimal(value, locale=locale()))
 
 
 def language_name(code: str) -> str:
     """A language's name in itself."""
     return (Locale.parse(code).get_display_name(code) or code).capitalize()
+
+
+def language_here(code: str) -> str:
+    """A language's name in this request's language."""
+    return Locale.parse(code).get_display_name(language()) or code

@@ -18,7 +18,7 @@ from folium.template import Template
 
 _PANES = (("neighbours", 140), ("land", 150), ("areas", 350), ("selection", 380), ("names", 450))
 _RANDOM = re.compile(r"(?<=_)[0-9a-f]{32}(?![0-9a-f])")
-_MARGIN = 2.5
+_MARGIN = 8
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Ready(MacroElement):
     {% endmacro %}""")
 
     def __init__(self, layers: Mapping[str, _ByUrl], about: Mapping[str, Any]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._name = "ready"
         self.layers, self.about = layers, about
 
@@ -84,7 +84,7 @@ def draw(
         zoom_control=False,
         attribution_control=False,
         zoom_snap=0.5,
-        max_bounds=[[south - _MARGIN, west - 2 * _MARGIN], [north + _MARGIN, east + 2 * _MARGIN]],
+        max_bounds=[[south - _MARGIN, west - _MARGIN], [north + _MARGIN, east + _MARGIN]],
     )
     for name, height in _PANES:
         CustomPane(name, z_index=height, pointer_events=name == "areas").add_to(chart)

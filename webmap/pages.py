@@ -114,7 +114,8 @@ def here() -> ResponseReturnValue:
     place, as_of, session = params.place(args), params.as_of(args), db.session()
     kinds = db.instance().layers_of("bodies")
     near = [(kind, nearby.partners(session, place=place, layer=kind.key, as_of=as_of)) for kind in kinds]
-    areas = [area for area in places.areas_at(session, place, as_of=as_of) if area.kind != "neighbours"]
+    mapped = {layer.kind for layer in db.instance().layers_of("areas")}
+    areas = [area for area in places.areas_at(session, place, as_of=as_of) if area.kind in mapped]
     return _page("pages/here.html", place=place, areas=areas, near=near)
 
 
@@ -225,12 +226,12 @@ def _chart(as_of: date) -> maps.Parts:
         for name in ("neighbours", "land")
         if name in instance.resources
     ]
-    shown = [_shown(layer, url) for layer in instance.layers]
+    shown = [_shown(layer, url, rank) for rank, layer in enumerate(instance.layers)]
     names = [maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})]
     return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(asked))
 
 
-def _shown(layer: Layer, url: Any) -> maps.Shown:
+def _shown(layer: Layer, url: Any, rank: int) -> maps.Shown:
     if layer.of == "areas":
         options = {
             "colour": layer.colour,
@@ -240,7 +241,7 @@ def _shown(layer: Layer, url: Any) -> maps.Shown:
         }
         return maps.Shown(layer.key, "areas", url(layer.key, "near"), layer.shown, options)
     page = "cases" if layer.of == "cases" else "bodies"
-    options = {"colour": layer.colour, "symbol": layer.symbol, "page": page}
+    options = {"colour": layer.colour, "symbol": layer.symbol, "page": page, "rank": rank}
     return maps.Shown(layer.key, "markers", url(layer.key), layer.shown, options)
 
 

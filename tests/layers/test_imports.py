@@ -99,11 +99,22 @@ def test_what_was_loaded_is_what_the_files_say(engine, instance, reading):
         practices.Documented("alpha", {}),
     )
     assert (case.bodies, case.areas) == (("first-village", "west-station"), ("county:01",))
-    assert (case.period_from, case.period_to, case.as_of, case.as_of_inferred) == ("2015", "2021", "2021-06", True)
+    assert (case.period_from, case.period_to, case.as_of, case.as_of_inferred) == (
+        "2015",
+        "2021",
+        "2021-06",
+        True,
+    )
     assert case.titles == {"et": "first-case eesti keeles", "en": "first-case in English"}
     assert (county.names, county.facts) == ({"et": "Lääs", "en": "West"}, {"population": "01000"})
     assert editions == [
-        (name, f"Made up: {name}", "CC0-1.0", "2026-11-22", 1 if name == "land" else 3 if name == "settlements" else 2)
+        (
+            name,
+            f"Made up: {name}",
+            "CC0-1.0",
+            "2026-11-22",
+            1 if name == "land" else 3 if name == "settlements" else 2,
+        )
         for name in sorted(RESOURCES)
     ]
 
@@ -120,7 +131,9 @@ def test_the_second_load_does_nothing(engine, instance, reading):
         assert make.everything(session) == before
 
 
-def test_a_changed_an_added_and_a_removed_row_raise_the_revision_of_their_layer_only(engine, instance, reading):
+def test_a_changed_an_added_and_a_removed_row_raise_the_revision_of_their_layer_only(
+    engine, instance, reading
+):
     load(engine, instance)
     rows = [
         {"key": "first-village", "name": "Esimese küla uus selts", "form": "association"},
@@ -282,10 +295,7 @@ def test_digests_are_the_same_on_both_stores_and_in_the_files(engine, instance, 
     load(engine, instance)
 
     with reading() as session:
-        held = [
-            dict(session.execute(select(table.key, table.digest)).all())
-            for table in (Body, Case)
-        ]
+        held = [dict(session.execute(select(table.key, table.digest)).all()) for table in (Body, Case)]
     for digests in held:
         assert digests == {key: in_files[key] for key in digests}
     again = {row.key: row.digest() for source in sources.read(instance) for row in source.rows}

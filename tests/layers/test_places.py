@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from layers import columns, model, places, store
+from layers import model, places, store
 from layers.errors import AreaNotFound, BodyNotFound
 from layers.geo import Bbox, Place
 from tests import make
@@ -280,7 +280,9 @@ def names_in_order(url):
 
 
 @pytest.mark.postgis
-@pytest.mark.xfail(strict=True, reason="ORDER BY name and key use the server's collation, not letter by letter")
+@pytest.mark.xfail(
+    strict=True, reason="ORDER BY name and key use the server's collation, not letter by letter"
+)
 def test_a_server_of_another_language_orders_as_sqlite_does(postgis, tmp_path):
     url = postgis.create(options="LOCALE_PROVIDER icu ICU_LOCALE 'et' LOCALE 'C'")
     try:
@@ -403,7 +405,9 @@ def test_shapes_in_a_frame_are_those_that_meet_it(session, world, day, low, size
         whole = places.shapes(session, "county", as_of=day)
 
         edge = make.metric(shapely.segmentize(frame.polygon(), 0.1))
-        assert [area.key for area, _ in found] == [key for key in sorted(there) if there[key].intersects(edge)]
+        assert [area.key for area, _ in found] == [
+            key for key in sorted(there) if there[key].intersects(edge)
+        ]
         assert [area.key for area, _ in whole] == sorted(there)
         for area, shape in whole:
             facts, code = world[99 - int(area.code)], area.code
@@ -418,7 +422,9 @@ def test_no_shapes_are_an_empty_list(session):
 
 
 def test_one_area_is_told_with_all_its_facts(session):
-    make.an_area(session, code="01", parent="land:ee", facts={"population": "5"}, as_of="2018", source="Statistics")
+    make.an_area(
+        session, code="01", parent="land:ee", facts={"population": "5"}, as_of="2018", source="Statistics"
+    )
 
     found = places.area(session, "county", "01", as_of=DAY)
 
@@ -447,7 +453,9 @@ def test_an_area_is_told_as_it_was_on_the_day(session):
     make.an_area(session, code="01", valid_to="2017", names={"en": "Before"})
     make.an_area(session, code="01", valid_from="2017", names={"en": "After"})
 
-    names = [places.area(session, "county", "01", as_of=date(year, 1, 1)).names["en"] for year in (2016, 2017)]
+    names = [
+        places.area(session, "county", "01", as_of=date(year, 1, 1)).names["en"] for year in (2016, 2017)
+    ]
 
     assert names == ["Before", "After"]
 
@@ -493,7 +501,9 @@ def test_settlements_come_the_most_populous_first_and_then_by_key(session, world
 
         there = {f"{9900 - n}": facts for n, facts in enumerate(world) if was_so(facts, day)}
         wanted = [key for key, facts in there.items() if not least or (facts["population"] or 0) >= least]
-        assert [town.key for town in found] == sorted(wanted, key=lambda k: (-(there[k]["population"] or 0), k))
+        assert [town.key for town in found] == sorted(
+            wanted, key=lambda k: (-(there[k]["population"] or 0), k)
+        )
         for town in found:
             assert town.population == there[town.key]["population"]
             assert (town.place.lon, town.place.lat) == there[town.key]["at"]
@@ -580,7 +590,3 @@ def test_the_same_question_gives_the_same_answer(session, question):
         one_more(session, number)
 
     assert repr(question(session)) == repr(question(session))
-
-
-def test_a_partial_date_sorts_letter_by_letter_on_both_stores():
-    assert columns.PartialDate.impl.length == 10

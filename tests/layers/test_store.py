@@ -207,7 +207,11 @@ def test_a_box_finds_all_that_meets_it_and_little_more(session, points, corners)
 
         found = set(session.scalars(select(Body.key).where(in_box(Body.geom, frame))))
 
-        exact = {key for key, point in there.items() if shapely.intersects_xy(shapely.box(*frame), point.x, point.y)}
+        exact = {
+            key
+            for key, point in there.items()
+            if shapely.intersects_xy(shapely.box(*frame), point.x, point.y)
+        }
         wide = shapely.buffer(shapely.box(*frame), 2)
         assert exact <= found
         assert found <= {key for key, point in there.items() if wide.intersects(point)}
@@ -252,7 +256,9 @@ def test_the_index_forgets_what_is_rolled_back(session):
     make.a_body(session, key="kept", at=(24.5, 58.5))
     with make.undone(session):
         make.a_body(session, key="gone", at=(24.5, 58.5))
-        session.execute(update(Body).where(Body.key == "kept").values(geom=make.metric(shapely.Point(25, 58))))
+        session.execute(
+            update(Body).where(Body.key == "kept").values(geom=make.metric(shapely.Point(25, 58)))
+        )
         assert near(session, (24.5, 58.5)) == ["gone"]
 
     assert near(session, (24.5, 58.5)) == ["kept"]

@@ -41,7 +41,7 @@ window.turvakaart = (() => {
     },
   });
 
-  const GROUND = { land: { fillColor: "#fbfaf6", color: "#8fa3b0", weight: 0.8 }, neighbours: { fillColor: "#edefec", color: "#c3ced5", weight: 0.6 } };
+  const GROUND = { land: { fillColor: "#fbfaf6", color: "#9db0bc", weight: 0.7 }, neighbours: { fillColor: "#edefec", color: "#c3ced5", weight: 0.6 } };
   const Ground = FromUrl.extend({
     look() {
       return { fillOpacity: 1, ...GROUND[this.options.key] };
@@ -49,7 +49,7 @@ window.turvakaart = (() => {
   });
 
   const DASHES = { line: null, dashed: "8 5", dotted: "1 4" };
-  const WEIGHTS = { line: 1.1, dashed: 2, dotted: 1.1 };
+  const WEIGHTS = { line: 1, dashed: 2, dotted: 1.2 };
   const Areas = FromUrl.extend({
     onAdd(map) {
       this.chart = map;
@@ -66,11 +66,11 @@ window.turvakaart = (() => {
     },
     look() {
       const { colour, line } = this.options;
-      return { fill: false, color: colour, opacity: 0.75, weight: WEIGHTS[line], dashArray: DASHES[line] };
+      return { fill: false, color: colour, opacity: 0.7, weight: WEIGHTS[line], dashArray: DASHES[line] };
     },
   });
 
-  const size = (zoom) => (zoom < 7 ? 4.5 : zoom < 9 ? 5.5 : zoom < 11 ? 7 : 9);
+  const size = (zoom) => (zoom < 6.5 ? 3.6 : zoom < 7 ? 4.5 : zoom < 9 ? 5.5 : zoom < 11 ? 7 : 9);
   const corners = (count, from, radius) => Array.from({ length: count }, (_, i) => {
     const angle = from + (i * 2 * Math.PI) / count;
     const reach = typeof radius === "function" ? radius(i) : radius;
@@ -89,7 +89,7 @@ window.turvakaart = (() => {
   const Symbol_ = L.CircleMarker.extend({
     onAdd(map) {
       const key = place(this._latlng);
-      settled.set(key, [...(settled.get(key) || []), this]);
+      settled.set(key, [...(settled.get(key) || []), this].sort((a, b) => a.options.rank - b.options.rank));
       L.CircleMarker.prototype.onAdd.call(this, map);
       settled.get(key).forEach((one) => one.redraw());
     },
@@ -137,11 +137,11 @@ window.turvakaart = (() => {
   const Markers = FromUrl.extend({
     fill(collection) {
       this.clearLayers();
-      const { colour, symbol, page } = this.options;
+      const { colour, symbol, page, rank } = this.options;
       for (const { geometry, properties } of collection.features) {
         const [lng, lat] = geometry.coordinates;
         const faded = properties.faded;
-        const mark = new Symbol_([lat, lng], { symbol, radius: 6, fillColor: colour, color: faded ? colour : "#fff", weight: 1.5, fillOpacity: faded ? 0.18 : 1, bubblingMouseEvents: false });
+        const mark = new Symbol_([lat, lng], { symbol, rank, radius: 6, fillColor: colour, color: faded ? colour : "#fff", weight: 1.5, fillOpacity: faded ? 0.18 : 1, bubblingMouseEvents: false });
         mark.bindTooltip(() => said(properties.name, properties.form), { direction: "top", offset: [0, -6] });
         mark.on("click", () => turvakaart.open(`${page}/${properties.key}`));
         this.addLayer(mark);
@@ -215,9 +215,9 @@ window.turvakaart = (() => {
     container.setAttribute("role", "application");
     container.setAttribute("aria-label", document.querySelector(".frame").getAttribute("aria-label"));
     map.getPane("names").setAttribute("aria-hidden", "true");
-    L.control.scale({ imperial: false, position: "bottomleft" }).addTo(map);
+    L.control.scale({ imperial: false, position: phone.matches ? "topleft" : "bottomleft" }).addTo(map);
 
-    const home = () => map.fitBounds(about.bounds, { animate: false, paddingBottomRight: phone.matches ? [0, 150] : [0, 0] });
+    const home = () => map.fitBounds(about.bounds, { animate: false, paddingBottomRight: phone.matches ? [0, 160] : [0, 0] });
     const lower = (low) => {
       panel.classList.toggle("low", low);
       grip.setAttribute("aria-expanded", String(!low));

@@ -56,7 +56,7 @@ class Resource:
     path: Path
     title: Words
     licence: str
-    source: str
+    source: Words
     source_url: str
     as_of: str
     accuracy: Words = field(default_factory=dict)
@@ -201,7 +201,7 @@ def _resource(entry: Mapping[str, Any], folder: Path) -> Resource:
         path=folder / entry["path"],
         title=title,
         licence=entry["licenses"][0]["name"],
-        source=source["title"],
+        source=source.get("titles") or {"en": source["title"]},
         source_url=source.get("path", ""),
         as_of=entry.get("as_of", ""),
         accuracy=entry.get("accuracy", {}),

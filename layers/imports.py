@@ -101,7 +101,7 @@ def apply(session: Session, plan: Plan, *, today: date) -> None:
     edition = Edition(
         table_name=resource.name,
         title=dict(resource.title),
-        source=resource.source,
+        source=dict(resource.source),
         source_url=resource.source_url,
         licence=resource.licence,
         as_of=resource.as_of,

@@ -36,7 +36,7 @@ class Edition(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     table_name: Mapped[str] = mapped_column(String(80), index=True)
     title: Mapped[Words] = mapped_column(JSON)
-    source: Mapped[str] = mapped_column(Text)
+    source: Mapped[Words] = mapped_column(JSON)
     source_url: Mapped[str] = mapped_column(Text)
     licence: Mapped[str] = mapped_column(String(80))
     as_of: Mapped[str] = mapped_column(PartialDate)

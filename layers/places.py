@@ -88,7 +88,7 @@ class Edition:
 
     name: str
     title: Words
-    source: str
+    source: Words
     source_url: str
     licence: str
     as_of: str

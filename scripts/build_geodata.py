@@ -45,6 +45,7 @@ SIMPLIFY_M = 15.0
 OLD_BORDER_M = 300.0  # how far outside an old county its own settlement may seem to lie
 TOWN_REACH_M = 25_000.0
 CONTEXT = shapely.box(20.5, 56.9, 29.5, 60.6)
+WITHIN = shapely.box(20.8, 57.05, 29.2, 60.45)  # far and near overlap, so that no seam shows
 FAR = shapely.box(8, 51.5, 42, 66.5)
 CONTEXT_COUNTRIES = {
     "246": ("fi", "Soome", "Finland"),
@@ -480,7 +481,7 @@ def neighbours(countries: Shapes, lakes: BaseGeometry) -> Shapes:
         close = shapely.difference(shapely.intersection(land, CONTEXT), lakes)
         near = outline(close, least_m2=1e6, tolerance_m=150)
         # Far away it only keeps the land from ending at a straight line.
-        far = outline(shapely.difference(land, CONTEXT), least_m2=3e8, tolerance_m=5_000)
+        far = outline(shapely.difference(land, WITHIN), least_m2=3e8, tolerance_m=5_000)
         found[code] = shapely.make_valid(shapely.union_all([near, far]))
     return found
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import shapely
 
-from layers.catalog import Instance, Resource
+from layers.catalog import Instance, Resource, said
 from layers.errors import Problem
 from layers.sources.rows import Checked, Row
 
@@ -74,7 +74,7 @@ def _row(
         "valid_from": more.pop("valid_from", ""),
         "valid_to": more.pop("valid_to", ""),
         "as_of": str(record.get("as_of") or resource.as_of),
-        "source": record.get("source") or resource.source,
+        "source": record.get("source") or said(resource.source, instance.default_language, "en"),
         "source_url": resource.source_url,
         "facts": {name: value for name, value in more.items() if value and name != "code"},
         "geom": shapely.set_srid(shapely.multipolygons([*shapely.get_parts(shape)]), instance.metric_crs),

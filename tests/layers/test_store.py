@@ -296,7 +296,7 @@ def test_no_shape_is_kept_as_no_shape(dialect):
 
 
 def test_a_store_that_is_not_set_up_is_not_ready(engine):
-    with pytest.raises(StoreNotReady, match="The store is not set up. Run: turvakaart setup"):
+    with pytest.raises(StoreNotReady, match=r"The store is not set up\. Run: turvakaart setup"):
         store.check_ready(engine)
 
     store.set_up(engine)

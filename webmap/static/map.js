@@ -105,7 +105,8 @@ window.turvakaart = (() => {
       const here = settled.get(place(this._latlng)) || [];
       const turn = here.indexOf(this);
       if (here.length > 1) {
-        const reach = this._radius * 1.55 * Math.sqrt(turn + (here.length > 2 ? 0 : 0.35));
+        const apart = this._radius * (this._map.getZoom() < 9 ? 1.55 : 2.5);
+        const reach = apart * Math.sqrt(turn + (here.length > 2 ? 0 : 0.35));
         this._point = this._point.add([reach * Math.cos(turn * SPREAD), reach * Math.sin(turn * SPREAD)]);
       }
       this._updateBounds();

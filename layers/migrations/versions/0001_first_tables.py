@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("table_name", sa.String(length=80), nullable=False),
         sa.Column("title", sa.JSON(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source", sa.JSON(), nullable=False),
         sa.Column("source_url", sa.Text(), nullable=False),
         sa.Column("licence", sa.String(length=80), nullable=False),
         sa.Column("as_of", PartialDate(), nullable=False),

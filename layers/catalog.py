@@ -5,8 +5,8 @@ A fifth layer is one entry under `layers` in `instance.yaml`, one table and its 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ Words = Mapping[str, str]
 
 FILE = "instance.yaml"
 PACKAGE = "datapackage.json"
+_NEEDED = ("key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds", "layers")
 _KINDS = ("bodies", "cases", "areas")
 _SYMBOLS = ("square", "circle", "diamond", "triangle", "star", "hexagon", "cross", "line", "dashed", "dotted")
 
@@ -110,7 +111,6 @@ def read_instance(folder: Path) -> Instance:
     problems = [*_problems(about), *_package_problems(package, folder)]
     if problems:
         raise BadInstance(problems)
-    known = {"key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds"}
     return Instance(
         key=about["key"],
         folder=folder,
@@ -122,7 +122,7 @@ def read_instance(folder: Path) -> Instance:
         bounds=tuple(about["bounds"]),
         layers=tuple(Layer(**entry) for entry in about["layers"]),
         basemaps=tuple(Basemap(**entry) for entry in about.get("basemaps", ())),
-        codes={name: group for name, group in about.items() if name not in known and _is_codes(group)},
+        codes={name: group for name, group in about.items() if name not in _NEEDED and _is_codes(group)},
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
         attributions=tuple(package.get("attributions", ())),
     )
@@ -145,44 +145,65 @@ def _mapping(file: Path, parse: Any) -> dict[str, Any]:
 
 
 def _problems(about: Mapping[str, Any]) -> list[Problem]:
-    needed = ("key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds", "layers")
     found = [
         Problem(FILE, 0, f"“{name}” is missing.", "Add it: data/README.md says how.")
-        for name in needed
+        for name in _NEEDED
         if not about.get(name)
     ]
-    for number, entry in enumerate(about.get("layers") or (), start=1):
-        found += _layer_problems(number, entry)
+    if found:
+        return found
+    for name, is_right, remedy in (
+        ("bounds", _are_bounds, "Write [west, south, east, north] in degrees."),
+        ("metric_crs", lambda value: isinstance(value, int), "Write an EPSG number, for example 3301."),
+        ("languages", lambda value: isinstance(value, list), "Write a list, for example [et, en]."),
+        ("default_language", lambda value: value in about["languages"], "Name one of the languages."),
+    ):
+        if not is_right(about[name]):
+            found.append(Problem(FILE, 0, f"“{name}” cannot be {about[name]}.", remedy))
+    return [*found, *_entry_problems(about, "layers", Layer), *_entry_problems(about, "basemaps", Basemap)]
+
+
+def _are_bounds(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(isinstance(n, int | float) for n in value)
+
+
+def _entry_problems(about: Mapping[str, Any], name: str, kind: type[Layer | Basemap]) -> list[Problem]:
+    """What is wrong with the layers or basemaps: unknown, missing and repeated parts."""
+    found: list[Problem] = []
+    seen: set[str] = set()
+    for number, entry in enumerate(about.get(name) or (), start=1):
+        key = entry.get("key") if isinstance(entry, dict) else None
+        if not key:
+            found.append(Problem(FILE, 0, f"Entry {number} of {name} has no key.", "Give it one."))
+            continue
+        if key in seen:
+            found.append(Problem(FILE, 0, f"{name}: “{key}” stands there twice.", "Give it another key."))
+        seen.add(key)
+        found += [Problem(FILE, 0, f"{name}, “{key}”: {what}", then) for what, then in _parts(entry, kind)]
     return found
 
 
-def _layer_problems(number: int, entry: Any) -> list[Problem]:
-    where = f"Layer {number}"
-    if not isinstance(entry, dict) or "key" not in entry:
-        return [Problem(FILE, 0, f"{where} has no key.", "Give it one: “key: police”.")]
-    fields = Layer.__dataclass_fields__
-    found = [
-        Problem(FILE, 0, f"{where}, “{entry['key']}”, has an unknown part “{name}”.", "Remove it.")
-        for name in entry
-        if name not in fields
-    ]
-    for name in ("of", "label", "about", "colour", "symbol"):
-        if not entry.get(name):
-            found.append(Problem(FILE, 0, f"Layer “{entry['key']}” has no {name}.", "Add it."))
+def _parts(entry: Mapping[str, Any], kind: type[Layer | Basemap]) -> Iterator[tuple[str, str]]:
+    for part in fields(kind):
+        needed = part.default is MISSING and part.default_factory is MISSING
+        if needed and not entry.get(part.name):
+            yield f"{part.name} is missing.", "Add it."
+    for name in entry.keys() - {part.name for part in fields(kind)}:
+        yield f"the part “{name}” is unknown.", "Correct its name or remove it."
     for name, allowed in (("of", _KINDS), ("symbol", _SYMBOLS)):
         if entry.get(name) and entry[name] not in allowed:
-            what = f"Layer “{entry['key']}” has the {name} “{entry[name]}”."
-            found.append(Problem(FILE, 0, what, f"Use one of: {', '.join(allowed)}."))
-    return found
+            yield f"the {name} “{entry[name]}” is unknown.", f"Use one of: {', '.join(allowed)}."
 
 
 def _package_problems(package: Mapping[str, Any], folder: Path) -> list[Problem]:
     found = []
     for entry in _entries(package):
         name = entry.get("name", "?")
-        for needed in ("name", "path", "licenses", "sources"):
-            if not entry.get(needed):
-                found.append(Problem(PACKAGE, 0, f"Resource “{name}” has no {needed}.", "Add it."))
+        for needed, part in (("name", None), ("path", None), ("licenses", "name"), ("sources", "title")):
+            value = entry.get(needed)
+            if not value or (part and not value[0].get(part)):
+                what = f"Resource “{name}” has no {needed}{f' with a {part}' if part else ''}."
+                found.append(Problem(PACKAGE, 0, what, "Add it."))
         if entry.get("path") and not (folder / entry["path"]).exists():
             what = f"Resource “{name}” points to {entry['path']}, which is not there."
             found.append(Problem(PACKAGE, 0, what, "Add the file or remove the resource."))
@@ -190,7 +211,7 @@ def _package_problems(package: Mapping[str, Any], folder: Path) -> list[Problem]
 
 
 def _entries(package: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [*package.get("resources", ()), *package.get("texts", ())]
+    return [*(package.get("resources") or ()), *(package.get("texts") or ())]
 
 
 def _resource(entry: Mapping[str, Any], folder: Path) -> Resource:

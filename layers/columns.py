@@ -1,4 +1,4 @@
-"""Columns that mean the same on both stores: shapes, partial dates, names by language.
+"""Columns that mean the same on both stores: shapes, and text in a fixed order.
 
 PostGIS keeps a shape as `geometry` (through GeoAlchemy2), SQLite as an EWKB blob with its built-in
 R*Tree beside it; code above this room sees shapely objects and two constructs, `in_box` and `wkb_of`.
@@ -71,15 +71,15 @@ class Geom(TypeDecorator[Any]):
         return column
 
 
-class PartialDate(TypeDecorator[str]):
-    """A partial date as text that sorts by its letters on both stores, whatever the server's language."""
+class Letters(TypeDecorator[str]):
+    """Text that is compared letter by letter on both stores, whatever language the server speaks."""
 
-    impl = String(10)
+    impl = String
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         collation = "C" if dialect.name == "postgresql" else "BINARY"
-        return dialect.type_descriptor(String(10, collation=collation))
+        return dialect.type_descriptor(String(collation=collation))
 
 
 class in_box(ColumnElement[bool]):

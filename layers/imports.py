@@ -3,7 +3,7 @@
 Nothing is overwritten: an old row is retired by the edition that replaces it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -45,6 +45,7 @@ _LINKS: Mapping[str, tuple[type[Base], str]] = {
     "bodies": (CaseBody, "case_id"),
     "areas": (CaseArea, "case_id"),
 }
+_GONE = "gone"
 Identity = tuple[str, str]
 """Key and beginning of a fact."""
 
@@ -72,7 +73,7 @@ def known(session: Session, source: Source) -> dict[Identity, tuple[int, str]]:
     query = select(table.id, table.key, table.valid_from, table.digest).where(
         table.retired_in.is_(None), table.edition_id.in_(loaded_by)
     )
-    return {(key, start): (id_, digest) for id_, key, start, digest in session.execute(query)}
+    return {(row.key, row.valid_from): (row.id, row.digest) for row in session.execute(query)}
 
 
 def plan(known_rows: Mapping[Identity, tuple[int, str]], source: Source) -> Plan:
@@ -142,9 +143,14 @@ def _raise_revision(session: Session, layer: str) -> None:
 
 def is_current(session: Session, instance: Instance) -> bool:
     """Whether the store holds exactly what the instance's files say."""
+    return _loaded(session) == sources.checksums(instance)
+
+
+def _loaded(session: Session) -> dict[str, str]:
+    """The checksum of every resource that has been loaded and not taken away since."""
     newest = select(Edition.table_name, Edition.checksum).order_by(Edition.id)
-    loaded = dict(session.execute(newest).tuples().all())
-    return loaded == sources.checksums(instance)
+    found = {row.table_name: row.checksum for row in session.execute(newest)}
+    return {name: checksum for name, checksum in found.items() if checksum != _GONE}
 
 
 def load(
@@ -163,12 +169,44 @@ def load(
         if is_current(session, instance):
             return []
     found = sources.read(instance)
-    plans = []
     with store.writing(engine, srid=instance.metric_crs) as session:
-        for source in found:
-            step = plan(known(session, source), source)
-            apply(session, step, today=today)
-            plans.append(step)
-            tell(step)
+        # Another process may have loaded the same files while this one read them.
+        plans = [] if is_current(session, instance) else _renew(session, found, today=today, tell=tell)
         session.commit()
     return plans
+
+
+def _renew(
+    session: Session, found: Sequence[Source], *, today: date, tell: Callable[[Plan], None]
+) -> list[Plan]:
+    plans = []
+    for source in found:
+        step = plan(known(session, source), source)
+        apply(session, step, today=today)
+        plans.append(step)
+        tell(step)
+    for name in _loaded(session).keys() - {source.resource.name for source in found}:
+        _take_away(session, name, today=today)
+    return plans
+
+
+def _take_away(session: Session, name: str, *, today: date) -> None:
+    """Retires every row of a resource that the instance no longer has."""
+    loaded_by = select(Edition.id).where(Edition.table_name == name)
+    edition = Edition(
+        table_name=name,
+        title={},
+        source={},
+        source_url="",
+        licence="",
+        as_of=today.isoformat(),
+        loaded_on=today.isoformat(),
+        checksum=_GONE,
+        rows=0,
+    )
+    session.add(edition)
+    session.flush()
+    for table in _TABLES.values():
+        rows = update(table).where(table.edition_id.in_(loaded_by), table.retired_in.is_(None))
+        session.execute(rows.values(retired_in=edition.id))
+    _raise_revision(session, name)

@@ -8,10 +8,10 @@ turns out wrong can be taken back, because nothing is overwritten.
 from datetime import date
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, MetaData, Select, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, Integer, MetaData, Select, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
 
-from layers.columns import Geom, PartialDate
+from layers.columns import Geom, Letters
 
 Words = dict[str, Any]
 """Words by language: {"et": …, "en": …}."""
@@ -34,14 +34,14 @@ class Edition(Base):
     __tablename__ = "edition"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    table_name: Mapped[str] = mapped_column(String(80), index=True)
+    table_name: Mapped[str] = mapped_column(Letters, index=True)
     title: Mapped[Words] = mapped_column(JSON)
     source: Mapped[Words] = mapped_column(JSON)
     source_url: Mapped[str] = mapped_column(Text)
-    licence: Mapped[str] = mapped_column(String(80))
-    as_of: Mapped[str] = mapped_column(PartialDate)
-    loaded_on: Mapped[str] = mapped_column(PartialDate)
-    checksum: Mapped[str] = mapped_column(String(64))
+    licence: Mapped[str] = mapped_column(Letters)
+    as_of: Mapped[str] = mapped_column(Letters)
+    loaded_on: Mapped[str] = mapped_column(Letters)
+    checksum: Mapped[str] = mapped_column(Letters)
     rows: Mapped[int] = mapped_column(Integer)
 
 
@@ -50,7 +50,7 @@ class Revision(Base):
 
     __tablename__ = "revision"
 
-    layer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    layer: Mapped[str] = mapped_column(Letters, primary_key=True)
     number: Mapped[int] = mapped_column(Integer)
 
 
@@ -58,11 +58,11 @@ class Fact:
     """What every fact carries."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(String(120))
-    digest: Mapped[str] = mapped_column(String(64))
-    valid_from: Mapped[str] = mapped_column(PartialDate, default="")
-    valid_to: Mapped[str] = mapped_column(PartialDate, default="")
-    as_of: Mapped[str] = mapped_column(PartialDate, default="")
+    key: Mapped[str] = mapped_column(Letters)
+    digest: Mapped[str] = mapped_column(Letters)
+    valid_from: Mapped[str] = mapped_column(Letters, default="")
+    valid_to: Mapped[str] = mapped_column(Letters, default="")
+    as_of: Mapped[str] = mapped_column(Letters, default="")
     source: Mapped[str] = mapped_column(Text, default="")
     source_url: Mapped[str] = mapped_column(Text, default="")
 
@@ -84,11 +84,11 @@ class Area(Fact, Base):
 
     __tablename__ = "area"
 
-    kind: Mapped[str] = mapped_column(String(40), index=True)
-    code: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(Letters, index=True)
+    code: Mapped[str] = mapped_column(Letters)
     names: Mapped[Words] = mapped_column(JSON)
-    parent: Mapped[str] = mapped_column(String(120), default="")
-    accuracy: Mapped[str] = mapped_column(String(40))
+    parent: Mapped[str] = mapped_column(Letters, default="")
+    accuracy: Mapped[str] = mapped_column(Letters)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     geom: Mapped[Any] = mapped_column(Geom)
 
@@ -98,11 +98,11 @@ class Settlement(Fact, Base):
 
     __tablename__ = "settlement"
 
-    name: Mapped[str] = mapped_column(Text)
-    municipality: Mapped[str] = mapped_column(String(40), index=True)
-    county: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(Letters)
+    municipality: Mapped[str] = mapped_column(Letters, index=True)
+    county: Mapped[str] = mapped_column(Letters)
     population: Mapped[int | None] = mapped_column(Integer)
-    population_as_of: Mapped[str] = mapped_column(PartialDate, default="")
+    population_as_of: Mapped[str] = mapped_column(Letters, default="")
     geom: Mapped[Any] = mapped_column(Geom)
 
 
@@ -111,17 +111,17 @@ class Body(Fact, Base):
 
     __tablename__ = "body"
 
-    layer: Mapped[str] = mapped_column(String(80), index=True)
-    name: Mapped[str] = mapped_column(Text)
+    layer: Mapped[str] = mapped_column(Letters, index=True)
+    name: Mapped[str] = mapped_column(Letters)
     names: Mapped[Words] = mapped_column(JSON)
-    form: Mapped[str] = mapped_column(String(40))
+    form: Mapped[str] = mapped_column(Letters)
     capabilities: Mapped[list[str]] = mapped_column(JSON)
-    readiness: Mapped[str] = mapped_column(String(40), default="")
+    readiness: Mapped[str] = mapped_column(Letters, default="")
     place: Mapped[str] = mapped_column(Text, default="")
-    settlement: Mapped[str] = mapped_column(String(40), default="")
-    municipality: Mapped[str] = mapped_column(String(40), default="")
-    county: Mapped[str] = mapped_column(String(40), default="")
-    precision: Mapped[str] = mapped_column(String(40), default="")
+    settlement: Mapped[str] = mapped_column(Letters, default="")
+    municipality: Mapped[str] = mapped_column(Letters, default="")
+    county: Mapped[str] = mapped_column(Letters, default="")
+    precision: Mapped[str] = mapped_column(Letters, default="")
     as_of_inferred: Mapped[bool] = mapped_column(default=False)
     notes: Mapped[Words] = mapped_column(JSON)
     geom: Mapped[Any | None] = mapped_column(Geom)
@@ -134,7 +134,7 @@ class Serves(Base):
     __tablename__ = "serves"
 
     body_id: Mapped[int] = mapped_column(ForeignKey("body.id", ondelete="CASCADE"), primary_key=True)
-    area: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)
+    area: Mapped[str] = mapped_column(Letters, primary_key=True, index=True)
 
 
 class Practice(Fact, Base):
@@ -148,7 +148,7 @@ class Practice(Fact, Base):
     audiences: Mapped[list[str]] = mapped_column(JSON)
     themes: Mapped[list[str]] = mapped_column(JSON)
     related: Mapped[list[str]] = mapped_column(JSON)
-    stage: Mapped[str] = mapped_column(String(40))
+    stage: Mapped[str] = mapped_column(Letters)
     sources: Mapped[list[dict[str, str]]] = mapped_column(JSON)
 
 
@@ -160,17 +160,17 @@ class Case(Fact, Base):
     titles: Mapped[Words] = mapped_column(JSON)
     summaries: Mapped[Words] = mapped_column(JSON)
     texts: Mapped[Words] = mapped_column(JSON)
-    theme: Mapped[str] = mapped_column(String(40))
-    outcome: Mapped[str] = mapped_column(String(40))
-    stage: Mapped[str] = mapped_column(String(40))
+    theme: Mapped[str] = mapped_column(Letters)
+    outcome: Mapped[str] = mapped_column(Letters)
+    stage: Mapped[str] = mapped_column(Letters)
     parties: Mapped[list[str]] = mapped_column(JSON)
     place: Mapped[str] = mapped_column(Text, default="")
-    settlement: Mapped[str] = mapped_column(String(40), default="")
-    municipality: Mapped[str] = mapped_column(String(40), default="")
-    county: Mapped[str] = mapped_column(String(40), default="")
-    precision: Mapped[str] = mapped_column(String(40), default="")
-    period_from: Mapped[str] = mapped_column(PartialDate, default="")
-    period_to: Mapped[str] = mapped_column(PartialDate, default="")
+    settlement: Mapped[str] = mapped_column(Letters, default="")
+    municipality: Mapped[str] = mapped_column(Letters, default="")
+    county: Mapped[str] = mapped_column(Letters, default="")
+    precision: Mapped[str] = mapped_column(Letters, default="")
+    period_from: Mapped[str] = mapped_column(Letters, default="")
+    period_to: Mapped[str] = mapped_column(Letters, default="")
     as_of_inferred: Mapped[bool] = mapped_column(default=False)
     sources: Mapped[list[dict[str, str]]] = mapped_column(JSON)
     geom: Mapped[Any | None] = mapped_column(Geom)
@@ -185,7 +185,7 @@ class CasePractice(Base):
     __tablename__ = "case_practice"
 
     case_id: Mapped[int] = mapped_column(ForeignKey("case_study.id", ondelete="CASCADE"), primary_key=True)
-    practice: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)
+    practice: Mapped[str] = mapped_column(Letters, primary_key=True, index=True)
     position: Mapped[int] = mapped_column(Integer)
     adaptation: Mapped[Words] = mapped_column(JSON)
 
@@ -196,7 +196,7 @@ class CaseBody(Base):
     __tablename__ = "case_body"
 
     case_id: Mapped[int] = mapped_column(ForeignKey("case_study.id", ondelete="CASCADE"), primary_key=True)
-    body: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)
+    body: Mapped[str] = mapped_column(Letters, primary_key=True, index=True)
 
 
 class CaseArea(Base):
@@ -205,7 +205,7 @@ class CaseArea(Base):
     __tablename__ = "case_area"
 
     case_id: Mapped[int] = mapped_column(ForeignKey("case_study.id", ondelete="CASCADE"), primary_key=True)
-    area: Mapped[str] = mapped_column(String(120), primary_key=True, index=True)
+    area: Mapped[str] = mapped_column(Letters, primary_key=True, index=True)
 
 
 def on_day(query: Select[Any], table: Any, as_of: date) -> Select[Any]:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import shapely
-from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from layers import geo, model, store
@@ -137,8 +137,13 @@ def body(session: Session, key: str, *, as_of: date) -> Body:
     found = _bodies(session, query)
     if not found:
         raise BodyNotFound(key=key)
-    begun = [state for state in found if state.valid_from <= as_of.isoformat()]
-    return (begun or found)[-1 if begun else 0]
+    return found[_state_on([state.valid_from for state in found], as_of)]
+
+
+def _state_on(beginnings: Sequence[str], as_of: date) -> int:
+    """Which of a thing's states, by their beginnings: the last one begun by the day, else the first."""
+    begun = sum(start <= as_of.isoformat() for start in beginnings)
+    return max(begun - 1, 0)
 
 
 def bodies_near(session: Session, box: Sequence[float], *, layer: str, as_of: date) -> list[tuple[Body, Any]]:
@@ -210,17 +215,17 @@ def areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
 
 
 def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
-    """One area; where it had ended by the day, as it was last.
+    """One area as it was on the day; where it had ended or not begun, its nearest known state.
 
     Raises:
         AreaNotFound: there is none.
     """
     table = model.Area
     query = select(*_AREA_FACTS).where(table.key == f"{kind}:{code}", table.retired_in.is_(None))
-    row = session.execute(query.order_by(table.valid_from.desc())).first()
-    if row is None:
+    rows = session.execute(query.order_by(table.valid_from)).all()
+    if not rows:
         raise AreaNotFound(kind=kind, code=code)
-    return _area(row)
+    return _area(rows[_state_on([row.valid_from for row in rows], as_of)])
 
 
 def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
@@ -253,21 +258,6 @@ def shapes(
     drawn = shapely.coverage_simplify(found[used], tolerance_m) if tolerance_m else found[used]
     degrees = geo.to_degrees(drawn, srid=srid)
     return [(_area(rows[i]), shape) for i, shape in zip(used, degrees, strict=True)]
-
-
-def bounds(session: Session, kind: str, code: str) -> Bbox:
-    """The frame around an area, in degrees.
-
-    Raises:
-        AreaNotFound: there is none.
-    """
-    table = model.Area
-    query = select(wkb_of(table.geom)).where(table.key == f"{kind}:{code}", table.retired_in.is_(None))
-    wkb = session.scalars(query).first()
-    if wkb is None:
-        raise AreaNotFound(kind=kind, code=code)
-    west, south, east, north = geo.to_degrees([shapely.from_wkb(wkb)], srid=store.srid_of(session))[0].bounds
-    return Bbox(west=west, south=south, east=east, north=north)
 
 
 def _area(row: Any) -> Area:
@@ -305,19 +295,19 @@ def settlement_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
     """Names of settlements by code."""
     table = model.Settlement
     query = select(table.key, table.name).where(table.key.in_(sorted(codes)), table.retired_in.is_(None))
-    return dict(session.execute(query).tuples().all())
+    return {row.key: row.name for row in session.execute(query)}
 
 
 def revisions(session: Session) -> dict[str, int]:
     """How often each layer has changed: what caches and addresses compare."""
-    return dict(session.execute(select(model.Revision.layer, model.Revision.number)).tuples().all())
+    return {row.layer: row.number for row in session.execute(select(*model.Revision.__table__.c))}
 
 
 def editions(session: Session) -> list[Edition]:
     """The newest edition of every resource, by name."""
     table = model.Edition
     newest = select(func.max(table.id)).group_by(table.table_name)
-    query = select(table).where(and_(table.id.in_(newest))).order_by(table.table_name)
+    query = select(table).where(table.id.in_(newest), table.rows > 0).order_by(table.table_name)
     return [
         Edition(
             name=row.table_name,

@@ -29,7 +29,11 @@ _PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL", "busy_t
 
 
 def open_store(url: str) -> Engine:
-    """An engine for `sqlite:///file` or `postgresql+psycopg://…`; connects on first use."""
+    """An engine for `sqlite:///file` or `postgresql+psycopg://…`; connects on first use.
+
+    Raises:
+        StoreBroken: the folder for the file cannot be made.
+    """
     if make_url(url).get_backend_name() == "sqlite":
         return _open_sqlite(url)
     return create_engine(url, pool_pre_ping=True)
@@ -38,7 +42,10 @@ def open_store(url: str) -> Engine:
 def _open_sqlite(url: str) -> Engine:
     file = make_url(url).database
     if file and file != ":memory:":
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreBroken(place=file, reason=error.strerror) from error
     engine = create_engine(url)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

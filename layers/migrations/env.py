@@ -4,7 +4,7 @@ from typing import Literal
 
 from alembic import context
 
-from layers.columns import Geom, PartialDate
+from layers.columns import Geom, Letters
 from layers.model import Base
 
 
@@ -17,7 +17,7 @@ def _is_ours(name: str | None, type_: str, _parents: object) -> bool:
 
 def _spelled(type_: str, item: object, _context: object) -> str | Literal[False]:
     """How a new migration spells this house's own column types."""
-    return f"{type(item).__name__}()" if isinstance(item, Geom | PartialDate) else False
+    return f"{type(item).__name__}()" if isinstance(item, Geom | Letters) else False
 
 
 context.configure(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from layers.columns import Geom, PartialDate
+from layers.columns import Geom, Letters
 
 revision: str = ${repr(up_revision)}
 down_revision: str | None = ${repr(down_revision)}

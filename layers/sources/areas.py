@@ -7,37 +7,51 @@ import shapely
 
 from layers.catalog import Instance, Resource, said
 from layers.errors import Problem
-from layers.sources.rows import Checked, Row
+from layers.sources import rows as check
+from layers.sources.rows import Checked, Row, Unusable
 
+Facts = Mapping[str, Mapping[str, str]]
 _NEEDED = ("kind", "code", "accuracy")
 
 
-def read(resource: Resource, *, instance: Instance, facts: Mapping[str, Mapping[str, str]]) -> Checked:
+def read(resource: Resource, *, instance: Instance, facts: Facts) -> Checked:
     """Areas of a file that GDAL reads, moved to the instance's metric system; `facts` by code go along."""
     import geopandas  # Half a second, and only an import needs it.
 
-    name = f"{resource.path.parent.name}/{resource.path.name}"
+    name = check.named(resource.path, instance)
     try:
         frame = geopandas.read_file(resource.path)
-    except Exception as error:
+    except Exception as error:  # GDAL raises many kinds for a damaged file.
         what = f"The file cannot be read as a map layer: {error}."
-        return Checked((), (Problem(name, 0, what, "Save it as GeoJSON (RFC 7946)."),))
+        return check.unreadable(name, 0, what, "Save it as GeoJSON (RFC 7946).")
     if frame.crs is None:
         what = "The file does not say its coordinate system."
-        return Checked((), (Problem(name, 0, what, "Save it with one, or as GeoJSON in WGS 84."),))
+        return check.unreadable(name, 0, what, "Save it with one, or as GeoJSON in WGS 84.")
     if missing := [column for column in _NEEDED if column not in frame]:
         what = f"The properties {', '.join(missing)} are missing."
-        return Checked((), (Problem(name, 0, what, "Add them: data/README.md lists them."),))
+        return check.unreadable(name, 0, what, "Add them: data/README.md lists them.")
+    return _checked(frame, name, resource, instance, facts)
+
+
+def _checked(frame: Any, name: str, resource: Resource, instance: Instance, facts: Facts) -> Checked:
     shapes = frame.to_crs(instance.metric_crs).geometry
-    rows, problems = [], []
+    used: list[Row] = []
+    problems: list[Problem] = []
+    refused: set[str] = set()
     for number, (record, shape) in enumerate(zip(_records(frame), shapes, strict=True), start=1):
-        wrong = _wrong(shape)
-        if wrong:
-            remedy = "Repair it in a GIS, for example with “fix geometries”."
-            problems.append(Problem(name, 0, f"Feature {number}, {record.get('code')}: {wrong}.", remedy))
-            continue
-        rows.append(_row(record, shape, resource, instance, facts, number=number, file=name))
-    return Checked(tuple(rows), tuple(problems))
+        try:
+            _require_polygon(shape)
+            values = _values(record, shape, resource, instance, facts)
+            used.append(Row(key=_key(record), line=number, file=name, values=values))
+        except Unusable as error:
+            what = f"Feature {number}, {record['code']}: {error.what}"
+            problems.append(Problem(name, 0, what, error.remedy))
+            refused.add(_key(record))
+    return Checked(tuple(used), (*problems, *check.repeated(used)), frozenset(refused))
+
+
+def _key(record: Mapping[str, Any]) -> str:
+    return f"{record['kind']}:{record['code']}"
 
 
 def _records(frame: Any) -> Iterator[dict[str, Any]]:
@@ -45,24 +59,19 @@ def _records(frame: Any) -> Iterator[dict[str, Any]]:
     yield from table.astype(object).where(table.notna(), "").to_dict("records")
 
 
-def _wrong(shape: Any) -> str:
+def _require_polygon(shape: Any) -> None:
+    remedy = "Repair it in a GIS, for example with “fix geometries”."
     if shape is None or shape.is_empty:
-        return "it has no shape"
+        raise Unusable("It has no shape.", "Draw it, or remove the feature.")
     if shape.geom_type not in ("Polygon", "MultiPolygon"):
-        return f"it is a {shape.geom_type}, not a polygon"
-    return "" if shape.is_valid else shapely.is_valid_reason(shape)
+        raise Unusable(f"It is a {shape.geom_type}, not a polygon.", "Areas are polygons.")
+    if not shape.is_valid:
+        raise Unusable(f"{shapely.is_valid_reason(shape)}.", remedy)
 
 
-def _row(
-    record: Mapping[str, Any],
-    shape: Any,
-    resource: Resource,
-    instance: Instance,
-    facts: Mapping[str, Mapping[str, str]],
-    *,
-    number: int,
-    file: str,
-) -> Row:
+def _values(
+    record: Mapping[str, Any], shape: Any, resource: Resource, instance: Instance, facts: Facts
+) -> dict[str, Any]:
     more = dict(facts.get(str(record["code"]), {}))
     names = {language: record.get(f"name_{language}", "") for language in instance.languages}
     values = {
@@ -73,10 +82,12 @@ def _row(
         "accuracy": record["accuracy"],
         "valid_from": more.pop("valid_from", ""),
         "valid_to": more.pop("valid_to", ""),
-        "as_of": str(record.get("as_of") or resource.as_of),
+        # GDAL makes a time of a whole date: 2018-09-01 00:00:00.
+        "as_of": check.partial_date(str(record.get("as_of") or resource.as_of)[:10]),
         "source": record.get("source") or said(resource.source, instance.default_language, "en"),
         "source_url": resource.source_url,
-        "facts": {name: value for name, value in more.items() if value and name != "code"},
+        "facts": {name: value for name, value in more.items() if value},
         "geom": shapely.set_srid(shapely.multipolygons([*shapely.get_parts(shape)]), instance.metric_crs),
     }
-    return Row(key=f"{record['kind']}:{record['code']}", line=number, file=file, values=values)
+    check.period(values)
+    return values

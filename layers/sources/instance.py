@@ -1,11 +1,11 @@
 """All files of an instance → all rows, with the links between them checked."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from layers.catalog import FILE, Instance, Resource
+from layers.catalog import FILE, PACKAGE, Instance, Resource
 from layers.errors import BadInstance, Problem
 from layers.sources import areas, tables, texts
 from layers.sources.rows import Checked, Row
@@ -59,71 +59,85 @@ def read(instance: Instance) -> list[Source]:
         BadInstance: with every problem in every file; nothing is half read.
     """
     known = checksums(instance)
-    found = {name: (table, checked) for name, table, checked in _read_all(instance)}
+    missing = [layer.key for layer in instance.layers if layer.key not in instance.resources]
+    if missing:
+        what = f"There is no resource for the layers {', '.join(missing)}."
+        raise BadInstance([Problem(PACKAGE, 0, what, "Add one of the same name for each.")])
+    found = {name: _read_one(instance, name) for name in _loaded(instance)}
     problems = [problem for _, checked in found.values() for problem in checked.problems]
-    rows = {name: checked.rows for name, (_, checked) in found.items()}
-    problems += _broken_links(instance, rows)
+    problems += _broken_links(instance, {name: checked for name, (_, checked) in found.items()})
     if problems:
         raise BadInstance(problems)
     return [
-        Source(instance.resources[name], table, rows[name], known[name]) for name, (table, _) in found.items()
+        Source(instance.resources[name], table, checked.rows, known[name])
+        for name, (table, checked) in found.items()
     ]
-
-
-def _read_all(instance: Instance) -> Iterator[tuple[str, str, Checked]]:
-    resources = instance.resources
-    missing = [layer.key for layer in instance.layers if layer.key not in resources]
-    if missing:
-        what = f"There is no resource for the layers {', '.join(missing)}."
-        raise BadInstance([Problem("datapackage.json", 0, what, "Add one of the same name for each.")])
-    for name in _loaded(instance):
-        yield name, *_read_one(instance, name)
 
 
 def _read_one(instance: Instance, name: str) -> tuple[str, Checked]:
-    resource = instance.resources[name]
+    path = instance.resources[name].path
     if name == "settlements":
-        return "settlement", tables.settlements(resource.path, instance=instance)
+        return "settlement", tables.settlements(path, instance=instance)
     if name == "practices":
-        return "practice", texts.practices(resource.path, instance=instance)
+        return "practice", texts.practices(path, instance=instance)
     kind = "areas" if name in _GROUND else instance.layer(name).of
     if kind == "cases":
-        return "case_study", texts.cases(resource.path, instance=instance)
+        return "case_study", texts.cases(path, instance=instance)
     if kind == "bodies":
-        return "body", tables.bodies(resource.path, layer=name, instance=instance)
-    more = instance.resources.get(name + FACTS)
-    facts = tables.facts(more.path) if more else {}
-    return "area", areas.read(resource, instance=instance, facts=facts)
+        return "body", tables.bodies(path, layer=name, instance=instance)
+    return "area", _read_areas(instance, name)
 
 
-def _broken_links(instance: Instance, rows: Mapping[str, tuple[Row, ...]]) -> list[Problem]:
-    keys = {name: {row.key for row in found} for name, found in rows.items()}
-    bodies = [row for layer in instance.layers_of("bodies") for row in rows.get(layer.key, ())]
-    area_keys = {row.key for found in rows.values() for row in found if ":" in row.key}
-    body_keys = {row.key for row in bodies}
-    cases, practices = rows.get("cases", ()), rows.get("practices", ())
-    found = _repeated(bodies)
+def _read_areas(instance: Instance, name: str) -> Checked:
+    facts: dict[str, dict[str, str]] = {}
+    wrong: list[Problem] = []
+    if name + FACTS in instance.resources:
+        facts, wrong = tables.facts(instance.resources[name + FACTS].path, instance=instance)
+    checked = areas.read(instance.resources[name], instance=instance, facts=facts)
+    return replace(checked, problems=(*wrong, *checked.problems))
+
+
+def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Problem]:
+    of = {name: "areas" if name in _GROUND else name for name in found}
+    of |= {layer.key: layer.of for layer in instance.layers}
+    there = {
+        kind: _keys(checked for name, checked in found.items() if of[name] == kind)
+        for kind in ("areas", "bodies", "practices")
+    }
+    bodies = [row for name, checked in found.items() if of[name] == "bodies" for row in checked.rows]
+    problems = _used_twice(bodies)
     for row in bodies:
-        found += _dangling(row, (link["area"] for link in row.links["serves"]), area_keys, "area")
-    for row in cases:
-        found += _dangling(row, (link["area"] for link in row.links["areas"]), area_keys, "area")
-        found += _dangling(row, (link["body"] for link in row.links["bodies"]), body_keys, "organisation")
+        problems += _dangling(row, (link["area"] for link in row.links["serves"]), there["areas"], "area")
+    for row in found["cases"].rows if "cases" in found else ():
         wanted = (link["practice"] for link in row.links["practices"])
-        found += _dangling(row, wanted, keys.get("practices", set()), "practice")
-    for row in practices:
-        found += _dangling(row, row.values["related"], keys["practices"], "practice")
-    return found
+        problems += _dangling(row, wanted, there["practices"], "practice")
+        problems += _dangling(row, (link["area"] for link in row.links["areas"]), there["areas"], "area")
+        wanted = (link["body"] for link in row.links["bodies"])
+        problems += _dangling(row, wanted, there["bodies"], "organisation")
+    for row in found["practices"].rows if "practices" in found else ():
+        problems += _dangling(row, row.values["related"], there["practices"], "practice")
+    return problems
 
 
-def _dangling(row: Row, wanted: Iterable[str], there: set[str], kind: str) -> list[Problem]:
+def _keys(checked: Iterable[Checked]) -> set[str] | None:
+    """The keys that stand in some files, used or refused; None when one of the files cannot be read."""
+    keys: set[str] = set()
+    for one in checked:
+        if one.refused is None:
+            return None
+        keys |= {row.key for row in one.rows} | one.refused
+    return keys
+
+
+def _dangling(row: Row, wanted: Iterable[str], there: set[str] | None, kind: str) -> list[Problem]:
     return [
         row.problem(f"It points to the {kind} “{key}”, which does not exist.", "Correct or remove it.")
         for key in wanted
-        if key not in there
+        if there is not None and key not in there
     ]
 
 
-def _repeated(bodies: Iterable[Row]) -> list[Problem]:
+def _used_twice(bodies: Iterable[Row]) -> list[Problem]:
     """One organisation, one address: its key is unique over all layers."""
     seen: dict[str, str] = {}
     return [

@@ -1,20 +1,23 @@
-"""What the readers hand on, and the checks that a single value must pass."""
+"""What the readers hand on, and the checks that a value must pass."""
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import shapely
 
-from layers import dates
-from layers.errors import BadDate, Problem
+from layers import dates, geo
+from layers.catalog import Instance
+from layers.errors import BadDate, LayersError, Problem
+from layers.geo import Place
 
 Check = Callable[[str], Any]
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\+\d{2,3}[ \d-]{6,}|\btel\b", re.IGNORECASE)
+_CONTACT = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\+\d{2,3}[ \d-]{6,}|\btel\b", re.IGNORECASE)
 
 
 class Unusable(ValueError):
@@ -58,16 +61,72 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Checked:
-    """The rows of one file that can be used, and what is wrong with the others."""
+    """The rows of one file that can be used, what is wrong with the others, and the keys of those.
+
+    `refused` is None when the file could not be read at all, so that nobody knows which keys it has.
+    """
 
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
+    refused: frozenset[str] | None = frozenset()
+
+
+def unreadable(file: str, row: int, what: str, remedy: str) -> Checked:
+    """A file of which nothing can be used."""
+    return Checked((), (Problem(file, row, what, remedy),), refused=None)
+
+
+def named(path: Path, instance: Instance) -> str:
+    """How a file is called to its steward: its path inside the instance."""
+    return path.relative_to(instance.folder).as_posix()
+
+
+def repeated(rows: Iterable[Row]) -> list[Problem]:
+    """A key may come back only with another beginning."""
+    first: dict[tuple[str, str], Row] = {}
+    found = []
+    for row in rows:
+        before = first.setdefault((row.key, row.valid_from), row)
+        if before is not row:
+            what = f"The key “{row.key}” stands in line {before.line} already."
+            found.append(row.problem(what, "Give one of them another key, or another valid_from."))
+    return found
+
+
+def placed(raw: dict[str, Any], instance: Instance) -> dict[str, Any]:
+    """The same values with a metric point `geom` instead of `lat` and `lon`; None when both are blank."""
+    lon, lat = raw.pop("lon"), raw.pop("lat")
+    if (lon is None) != (lat is None):
+        raise Unusable("Only one of lat and lon is given.", "Give both, or leave both blank.")
+    if lon is not None and raw.get("precision") == "":
+        raise Unusable("The point has no precision.", "Say how exact it is: precision.")
+    return {**raw, "geom": None if lon is None else _point(lon, lat, instance)}
+
+
+def _point(lon: float, lat: float, instance: Instance) -> shapely.Point:
+    west, south, east, north = instance.bounds
+    try:
+        place = Place(lon=lon, lat=lat)
+    except LayersError as error:
+        raise Unusable(str(error), "Give degrees of WGS 84: lat 58.37, lon 26.73.") from error
+    if not (west - 2 <= lon <= east + 2 and south - 2 <= lat <= north + 2):
+        swapped = west <= lat <= east and south <= lon <= north
+        remedy = "Swap lat and lon." if swapped else "Check the numbers, or the bounds in instance.yaml."
+        raise Unusable(f"The point {lat}, {lon} lies outside the territory.", remedy)
+    return geo.metric_point(place, srid=instance.metric_crs)
+
+
+def period(values: Mapping[str, Any]) -> None:
+    """An end comes after its beginning, as far as both are known."""
+    start, end = values.get("valid_from", ""), values.get("valid_to", "")
+    if start and end and end < start:
+        raise Unusable(f"It ends ({end}) before it begins ({start}).", "Correct valid_from or valid_to.")
 
 
 def text(value: str) -> str:
     """Any text without a private contact in it."""
-    if _PERSONAL.search(value):
-        raise Unusable("There is a private contact in the text.", "Take it out: see “Honest data”.")
+    if _CONTACT.search(value):
+        raise Unusable("There is a private contact in the text.", "Take it out: no contact is published.")
     return value
 
 
@@ -105,7 +164,7 @@ def web_address(value: str) -> str:
 def whole_number(value: str) -> int | None:
     if not value:
         return None
-    if not value.isdigit():
+    if not (value.isascii() and value.isdigit()):
         raise Unusable(f"“{value}” is no whole number.", "Write digits only, or leave it blank.")
     return int(value)
 

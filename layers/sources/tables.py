@@ -1,20 +1,17 @@
 """CSV tables → rows: organisations, the gazetteer, facts about areas."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import shapely
-
-from layers import geo
 from layers.catalog import Instance
-from layers.errors import LayersError, Problem
-from layers.geo import Place
+from layers.errors import Problem
 from layers.sources import rows as check
 from layers.sources.rows import Check, Checked, Row, Unusable
 
-Line = tuple[int, dict[str, str]]
+Values = dict[str, Any]
+_TOO_MANY = "…"
 
 
 def bodies(file: Path, *, layer: str, instance: Instance) -> Checked:
@@ -41,19 +38,20 @@ def bodies(file: Path, *, layer: str, instance: Instance) -> Checked:
         "lat": check.decimal,
         "lon": check.decimal,
     }
-    optional = {f"{word}_{language}" for word in ("name", "note") for language in instance.languages}
-    return _read(file, columns, optional, lambda raw: _body(raw, layer=layer, instance=instance))
+    words = {f"{word}_{language}": check.text for word in ("name", "note") for language in instance.languages}
+    return _Table(file, instance, columns, words, lambda raw: _body(raw, layer, instance)).read()
 
 
-def _body(raw: dict[str, Any], *, layer: str, instance: Instance) -> dict[str, Any]:
+def _body(raw: Values, layer: str, instance: Instance) -> Values:
     names = {language: raw.pop(f"name_{language}", "") for language in instance.languages}
     notes = {language: raw.pop(f"note_{language}", "") for language in instance.languages}
+    check.period(raw)
     return {
-        **_with_shape(raw, instance),
+        **check.placed(raw, instance),
         "layer": layer,
         "names": {language: name for language, name in names.items() if name},
         "notes": {language: note for language, note in notes.items() if note},
-        "serves": [{"area": area} for area in raw.pop("serves")],
+        "serves": [{"area": area} for area in raw["serves"]],
     }
 
 
@@ -70,112 +68,105 @@ def settlements(file: Path, *, instance: Instance) -> Checked:
         "population_as_of": check.partial_date,
         "source": check.some_text,
     }
-    return _read(file, columns, set(), lambda raw: _settlement(raw, instance))
+    return _Table(file, instance, columns, {}, lambda raw: _settlement(raw, instance)).read()
 
 
-def _settlement(raw: dict[str, Any], instance: Instance) -> dict[str, Any]:
-    raw["key"] = raw.pop("code")
+def _settlement(raw: Values, instance: Instance) -> Values:
     if raw["lat"] is None:
         raise Unusable("lat is blank.", "A settlement of the gazetteer needs a point.")
-    return _with_shape(raw, instance)
+    return check.placed({"key": raw.pop("code"), **raw}, instance)
 
 
-def facts(file: Path) -> dict[str, dict[str, str]]:
+def facts(file: Path, *, instance: Instance) -> tuple[dict[str, dict[str, str]], list[Problem]]:
     """Facts about areas by their code, as text: population, area and what else the table has."""
-    return {line["code"]: line for _, line in _lines(file)}
+    dated = dict.fromkeys(("valid_from", "valid_to", "as_of"), check.partial_date)
+    table = _Table(file, instance, {"code": check.some_text}, dated, lambda raw: raw, open_=True)
+    checked = table.read(key="code")
+    return {row.key: dict(row.values) for row in checked.rows}, list(checked.problems)
 
 
-def _with_shape(raw: dict[str, Any], instance: Instance) -> dict[str, Any]:
-    lon, lat = raw.pop("lon"), raw.pop("lat")
-    if (lon is None) != (lat is None):
-        raise Unusable("Only one of lat and lon is given.", "Give both, or leave both blank.")
-    if lon is not None and raw.get("precision") == "":
-        raise Unusable("The point has no precision.", "Say how exact it is in the column precision.")
-    raw["geom"] = None if lon is None else _point(lon, lat, instance)
-    return raw
+class _Table:
+    """One CSV file and what its columns must be. `open_` tables may have further columns, kept as text."""
+
+    def __init__(
+        self,
+        file: Path,
+        instance: Instance,
+        columns: Mapping[str, Check],
+        optional: Mapping[str, Check],
+        shape: Callable[[Values], Values],
+        *,
+        open_: bool = False,
+    ) -> None:
+        self.file, self.name = file, check.named(file, instance)
+        self.columns, self.optional, self.shape, self.open = columns, optional, shape, open_
+
+    def read(self, key: str = "key") -> Checked:
+        try:
+            header, lines = self._lines()
+        except (UnicodeDecodeError, csv.Error) as error:
+            what = f"The file cannot be read as a table: {error}."
+            return check.unreadable(self.name, 0, what, "Save it as CSV in UTF-8.")
+        if wrong := self._header(header):
+            return check.unreadable(self.name, 1, *wrong)
+        used: list[Row] = []
+        problems: list[Problem] = []
+        refused: set[str] = set()
+        for number, line in lines:
+            try:
+                used.append(self._row(line, number, key))
+            except _Refused as error:
+                problems += error.problems
+                refused.add(line.get(key) or line.get("code", ""))
+        return Checked(tuple(used), (*problems, *check.repeated(used)), frozenset(refused))
+
+    def _lines(self) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+        # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
+        with self.file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True, restkey=_TOO_MANY)
+            lines = [
+                (reader.line_num, {name: _cell(value) for name, value in line.items() if value is not None})
+                for line in reader
+            ]
+            return list(reader.fieldnames or ()), lines
+
+    def _header(self, header: list[str]) -> tuple[str, str] | None:
+        missing = sorted(set(self.columns) - set(header))
+        if missing:
+            what = f"The columns {', '.join(missing)} are missing."
+            return what, "Add them: data/README.md lists them."
+        unknown = sorted(set(header) - {*self.columns, *self.optional})
+        if unknown and not self.open:
+            return f"The columns {', '.join(unknown)} are not known.", "Correct their names or remove them."
+        return None
+
+    def _row(self, line: Mapping[str, str], number: int, key: str) -> Row:
+        if _TOO_MANY in line:
+            remedy = "Put a text with commas between quotation marks."
+            raise _Refused([Problem(self.name, number, "The row has more cells than the header.", remedy)])
+        values: Values = dict(line) if self.open else {}
+        problems = []
+        for column, test in (*self.columns.items(), *self.optional.items()):
+            try:
+                values[column] = test(line.get(column, ""))
+            except Unusable as error:
+                what = f"Column {column}: {error.what}"
+                problems.append(Problem(self.name, number, what, error.remedy))
+        if problems:
+            raise _Refused(problems)
+        try:
+            shaped = self.shape(values)
+        except Unusable as error:
+            raise _Refused([Problem(self.name, number, error.what, error.remedy)]) from error
+        links = {name: shaped.pop(name) for name in ("serves",) if name in shaped}
+        named = shaped.pop("code" if key == "code" else "key")
+        return Row(key=named, line=number, file=self.name, values=shaped, links=links)
 
 
-def _point(lon: float, lat: float, instance: Instance) -> shapely.Point:
-    west, south, east, north = instance.bounds
-    try:
-        place = Place(lon=lon, lat=lat)
-    except LayersError as error:
-        raise Unusable(str(error), "Give degrees of WGS 84: lat 58.37, lon 26.73.") from error
-    if not (west - 2 <= lon <= east + 2 and south - 2 <= lat <= north + 2):
-        swapped = west <= lat <= east and south <= lon <= north
-        remedy = "Swap lat and lon." if swapped else "Check the numbers, or the bounds in instance.yaml."
-        raise Unusable(f"The point {lat}, {lon} lies outside the territory.", remedy)
-    return geo.metric_point(place, srid=instance.metric_crs)
-
-
-def _read(file: Path, columns: Mapping[str, Check], optional: set[str], shape: Any) -> Checked:
-    name = f"{file.parent.name}/{file.name}"
-    try:
-        lines = list(_lines(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        what = f"The file cannot be read as a table: {error}."
-        return Checked((), (Problem(name, 0, what, "Save it as CSV in UTF-8."),))
-    if missing := sorted(set(columns) - set(lines[0][1] if lines else columns)):
-        what = f"The columns {', '.join(missing)} are missing."
-        return Checked((), (Problem(name, 1, what, "Add them: data/README.md lists them."),))
-    used, problems = [], []
-    for number, line in lines:
-        row, wrong = _row(line, columns, optional, shape, number=number, file=name)
-        problems += wrong
-        used += [row] if row else []
-    return Checked(tuple(used), (*problems, *_repeated(used)))
-
-
-def _lines(file: Path) -> Iterator[Line]:
-    # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        for line in reader:
-            yield (
-                reader.line_num,
-                {(key or "…"): _cell(value) for key, value in line.items() if value is not None},
-            )
+class _Refused(Exception):
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
 
 
 def _cell(value: Any) -> str:
     return " ".join(value) if isinstance(value, list) else value.strip()
-
-
-def _row(
-    line: Mapping[str, str],
-    columns: Mapping[str, Check],
-    optional: Iterable[str],
-    shape: Any,
-    *,
-    number: int,
-    file: str,
-) -> tuple[Row | None, list[Problem]]:
-    if "…" in line:
-        what = "The row has more cells than the header."
-        return None, [Problem(file, number, what, "Put a text with commas between quotation marks.")]
-    values: dict[str, Any] = {}
-    problems = []
-    for column, test in (*columns.items(), *((name, check.text) for name in optional)):
-        try:
-            values[column] = test(line.get(column, ""))
-        except Unusable as error:
-            problems.append(Problem(file, number, f"Column {column}: {error.what}", error.remedy))
-    if problems:
-        return None, problems
-    try:
-        shaped = shape(values)
-    except Unusable as error:
-        return None, [Problem(file, number, error.what, error.remedy)]
-    links = {name: shaped.pop(name) for name in ("serves",) if name in shaped}
-    return Row(key=shaped.pop("key"), line=number, file=file, values=shaped, links=links), []
-
-
-def _repeated(rows: Iterable[Row]) -> list[Problem]:
-    first: dict[tuple[str, str], int] = {}
-    found = []
-    for row in rows:
-        before = first.setdefault((row.key, row.valid_from), row.line)
-        if before != row.line:
-            what = f"The key “{row.key}” stands in line {before} already."
-            found.append(row.problem(what, "Give one of them another key, or another valid_from."))
-    return found

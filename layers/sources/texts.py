@@ -3,20 +3,19 @@
 `<key>.<language>.md`: the default language's file carries the facts, the others a title, a summary and text.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from layers import geo
 from layers.catalog import Instance
-from layers.errors import LayersError, Problem
-from layers.geo import Place
+from layers.errors import Problem
 from layers.sources import rows as check
 from layers.sources.rows import Check, Checked, Row, Unusable
 
-Sheet = tuple[dict[str, Any], str]
+Values = dict[str, Any]
+Sheet = tuple[Values, str]
 """Front matter and text of one file."""
 
 
@@ -29,58 +28,51 @@ def practices(folder: Path, *, instance: Instance) -> Checked:
 
 
 def _read(
-    folder: Path, instance: Instance, shape: Callable[..., tuple[dict[str, Any], dict[str, Any]]]
+    folder: Path, instance: Instance, shape: Callable[[Values, Instance], tuple[Values, Values]]
 ) -> Checked:
-    rows, problems = [], []
-    for key, files in _by_key(folder).items():
+    files, problems = _by_key(folder, instance)
+    rows, refused = [], set()
+    for key, sheets in files.items():
         try:
-            sheets = {language: _sheet(file, folder) for language, file in files.items()}
-            rows.append(_row(key, sheets, folder, instance, shape))
+            rows.append(_row(key, sheets, instance, shape))
         except _Bad as error:
             problems.append(error.problem)
-    return Checked(tuple(rows), tuple(problems))
+            refused.add(key)
+    return Checked(tuple(rows), tuple(problems), frozenset(refused))
 
 
 class _Bad(Exception):
-    def __init__(self, file: str, what: str, remedy: str) -> None:
-        self.problem = Problem(file, 0, what, remedy)
+    def __init__(self, file: str, row: int, what: str, remedy: str) -> None:
+        self.problem = Problem(file, row, what, remedy)
 
 
-def _by_key(folder: Path) -> dict[str, dict[str, Path]]:
+def _by_key(folder: Path, instance: Instance) -> tuple[dict[str, dict[str, Path]], list[Problem]]:
     found: dict[str, dict[str, Path]] = {}
-    for file in sorted(folder.glob("*.*.md")):
-        key, language = file.name.removesuffix(".md").rsplit(".", 1)
-        found.setdefault(key, {})[language] = file
-    return found
+    problems = []
+    for file in sorted(folder.glob("*.md")):
+        key, _, language = file.name.removesuffix(".md").rpartition(".")
+        if language in instance.languages:
+            found.setdefault(key, {})[language] = file
+        else:
+            what = f"“{language}” is not a language of this instance."
+            remedy = f"Name the file key.language.md with one of: {', '.join(instance.languages)}."
+            problems.append(Problem(check.named(file, instance), 0, what, remedy))
+    return found, problems
 
 
-def _sheet(file: Path, folder: Path) -> Sheet:
-    name = f"{folder.name}/{file.name}"
-    parts = file.read_text(encoding="utf-8").split("---\n", 2)
-    if len(parts) < 3 or parts[0].strip():
-        raise _Bad(name, "There is no front matter.", "Begin the file with --- and end its facts with ---.")
-    try:
-        front = yaml.safe_load(parts[1])
-    except yaml.YAMLError as error:
-        raise _Bad(name, f"The front matter cannot be read: {error}.", "Mend the line.") from error
-    for needed in ("title", "summary"):
-        if not isinstance(front, dict) or not front.get(needed):
-            raise _Bad(name, f"“{needed}” is missing in the front matter.", "Add it.")
-    return front, parts[2].strip()
-
-
-def _row(key: str, sheets: Mapping[str, Sheet], folder: Path, instance: Instance, shape: Any) -> Row:
+def _row(key: str, files: Mapping[str, Path], instance: Instance, shape: Any) -> Row:
     main = instance.default_language
-    file = f"{folder.name}/{key}.{main}.md"
-    if main not in sheets:
-        raise _Bad(file, "The file in the default language is missing.", "Write it: it carries the facts.")
-    front = sheets[main][0]
+    if main not in files:
+        what = f"The file {key}.{main}.md is missing."
+        first = check.named(next(iter(files.values())), instance)
+        raise _Bad(first, 0, what, "Write it: the default language's file carries the facts.")
+    sheets = {language: _sheet(file, check.named(file, instance)) for language, file in files.items()}
+    file = check.named(files[main], instance)
     try:
         check.slug(key)
-        values, links = shape(front, instance)
-    except (Unusable, LayersError) as error:
-        remedy = error.remedy if isinstance(error, Unusable) else "See data/README.md."
-        raise _Bad(file, getattr(error, "what", str(error)), remedy) from error
+        values, links = shape(sheets[main][0], instance)
+    except Unusable as error:
+        raise _Bad(file, 0, error.what, error.remedy) from error
     words = {
         "titles": {language: front["title"] for language, (front, _) in sheets.items()},
         "summaries": {language: front["summary"] for language, (front, _) in sheets.items()},
@@ -89,19 +81,45 @@ def _row(key: str, sheets: Mapping[str, Sheet], folder: Path, instance: Instance
     return Row(key=key, line=0, file=file, values={**words, **values}, links=links)
 
 
-def _practice(front: Mapping[str, Any], instance: Instance) -> tuple[dict[str, Any], dict[str, Any]]:
+def _sheet(file: Path, name: str) -> Sheet:
+    try:
+        parts = file.read_text(encoding="utf-8").split("---\n", 2)
+    except UnicodeDecodeError as error:
+        raise _Bad(name, 0, "The file is not in UTF-8.", "Save it in UTF-8.") from error
+    if len(parts) < 3 or parts[0].strip():
+        remedy = "Begin the file with --- and end its facts with ---."
+        raise _Bad(name, 1, "There is no front matter.", remedy)
+    try:
+        front = yaml.safe_load(parts[1])
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 2 if mark else 0  # The first line is the one with ---.
+        what = f"The front matter cannot be read: {getattr(error, 'problem', error)}."
+        raise _Bad(name, line, what, "Mend the line.") from error
+    for needed in ("title", "summary"):
+        if not isinstance(front, dict) or not front.get(needed):
+            raise _Bad(name, 0, f"“{needed}” is missing in the front matter.", "Add it.")
+    try:
+        for words in (str(front["title"]), str(front["summary"]), parts[2]):
+            check.text(words)
+    except Unusable as error:
+        raise _Bad(name, 0, error.what, error.remedy) from error
+    return front, parts[2].strip()
+
+
+def _practice(front: Values, instance: Instance) -> tuple[Values, Values]:
     take = _Taker(front)
     values = {
         "audiences": take.codes("audiences", instance.codes.get("parties", {})),
         "themes": take.codes("themes", instance.codes.get("themes", {})),
         "stage": take("stage", check.one_of(instance.codes.get("stages", {}))),
-        "related": [take.each("related", key, check.slug) for key in front.get("related") or ()],
+        "related": take.several("related", check.slug),
         **_sources(take),
     }
     return values, {}
 
 
-def _case(front: Mapping[str, Any], instance: Instance) -> tuple[dict[str, Any], dict[str, Any]]:
+def _case(front: Values, instance: Instance) -> tuple[Values, Values]:
     take = _Taker(front)
     codes = instance.codes
     values = {
@@ -111,48 +129,48 @@ def _case(front: Mapping[str, Any], instance: Instance) -> tuple[dict[str, Any],
         "parties": take.codes("parties", codes.get("parties", {})),
         **{name: take(name, check.text) for name in ("place", "settlement", "municipality", "county")},
         "precision": take("precision", check.one_of(codes.get("precision", {}), blank=True)),
+        "lat": take("lat", check.decimal),
+        "lon": take("lon", check.decimal),
         "period_from": take("from", check.partial_date),
         "period_to": take("to", check.partial_date),
         # On a day before the cooperation began there was nothing to show; its lessons outlast its end.
         "valid_from": take("from", check.partial_date),
         "as_of_inferred": bool(front.get("as_of_inferred")),
-        "geom": _point(take, instance),
         **_sources(take),
     }
     links = {
-        "practices": _documented(front.get("practices") or ()),
-        "bodies": [{"body": take.each("bodies", key, check.slug)} for key in front.get("bodies") or ()],
-        "areas": [{"area": key} for key in check.area_keys(";".join(front.get("areas") or ()))],
+        "practices": _documented(take),
+        "bodies": [{"body": key} for key in take.several("bodies", check.slug)],
+        "areas": [{"area": key} for keys in take.several("areas", check.area_keys) for key in keys],
     }
-    if not links["practices"]:
+    return check.placed(values, instance), links
+
+
+def _documented(take: "_Taker") -> list[Values]:
+    entries = [entry if isinstance(entry, dict) else {"key": entry} for entry in take.list("practices")]
+    if not entries:
         raise Unusable("The case documents no practice.", "Name at least one under “practices”.")
-    return values, links
-
-
-def _documented(entries: Iterable[Any]) -> list[dict[str, Any]]:
-    plain = [entry if isinstance(entry, dict) else {"key": entry} for entry in entries]
     return [
-        {"practice": check.slug(entry["key"]), "position": at, "adaptation": entry.get("adaptation") or {}}
-        for at, entry in enumerate(plain)
+        {
+            "practice": take.each("practices", entry.get("key", ""), check.slug),
+            "position": at,
+            "adaptation": entry.get("adaptation") or {},
+        }
+        for at, entry in enumerate(entries)
     ]
 
 
-def _point(take: "_Taker", instance: Instance) -> Any:
-    lat, lon = take("lat", check.decimal), take("lon", check.decimal)
-    if lat is None or lon is None:
-        return None
-    return geo.metric_point(Place(lon=lon, lat=lat), srid=instance.metric_crs)
-
-
-def _sources(take: "_Taker") -> dict[str, Any]:
-    sources = take.front.get("sources") or []
+def _sources(take: "_Taker") -> Values:
+    sources = take.list("sources")
     if not sources:
         raise Unusable("There is no source.", "Every case and practice names where it is known from.")
+    if not all(isinstance(source, dict) for source in sources):
+        raise Unusable("“sources”: a source is no text.", "Write {title: …, url: …, date: …}.")
     plain = [
         {
-            "title": check.some_text(str(source.get("title", ""))),
-            "url": check.web_address(str(source.get("url") or "")),
-            "date": check.partial_date(str(source.get("date") or "")),
+            "title": take.each("sources", source.get("title") or "", check.some_text),
+            "url": take.each("sources", source.get("url") or "", check.web_address),
+            "date": take.each("sources", source.get("date") or "", check.partial_date),
         }
         for source in sources
     ]
@@ -163,7 +181,7 @@ def _sources(take: "_Taker") -> dict[str, Any]:
 class _Taker:
     """Takes values out of front matter through their checks, and says which one failed."""
 
-    def __init__(self, front: Mapping[str, Any]) -> None:
+    def __init__(self, front: Values) -> None:
         self.front = front
 
     def __call__(self, name: str, test: Check) -> Any:
@@ -176,6 +194,14 @@ class _Taker:
         except Unusable as error:
             raise Unusable(f"“{name}”: {error.what}", error.remedy) from error
 
-    def codes(self, name: str, codes: Mapping[str, Any]) -> list[str]:
-        test = check.one_of(codes)
-        return [self.each(name, value, test) for value in self.front.get(name) or ()]
+    def list(self, name: str) -> Sequence[Any]:
+        found = self.front.get(name) or []
+        if not isinstance(found, Sequence) or isinstance(found, str):
+            raise Unusable(f"“{name}” is no list.", f"Write {name}: [first, second].")
+        return found
+
+    def several(self, name: str, test: Check) -> Sequence[Any]:
+        return [self.each(name, value, test) for value in self.list(name)]
+
+    def codes(self, name: str, codes: Mapping[str, Any]) -> Sequence[str]:
+        return self.several(name, check.one_of(codes))

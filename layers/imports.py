@@ -21,6 +21,7 @@ from layers.model import (
     CaseArea,
     CaseBody,
     CasePractice,
+    Count,
     Edition,
     Practice,
     Revision,
@@ -35,6 +36,7 @@ _TABLES: Mapping[str, type[Any]] = {
     "area": Area,
     "body": Body,
     "case_study": Case,
+    "count": Count,
     "practice": Practice,
     "settlement": Settlement,
 }

@@ -137,6 +137,22 @@ class Serves(Base):
     area: Mapped[str] = mapped_column(Letters, primary_key=True, index=True)
 
 
+class Count(Fact, Base):
+    """How many of a layer somebody has counted in an area: more than are known by name."""
+
+    __tablename__ = "count"
+
+    layer: Mapped[str] = mapped_column(Letters, index=True)
+    area: Mapped[str] = mapped_column(Letters, index=True)
+    number: Mapped[int | None] = mapped_column(Integer)
+    qualifier: Mapped[str] = mapped_column(Letters, default="")
+    households: Mapped[int | None] = mapped_column(Integer)
+    households_qualifier: Mapped[str] = mapped_column(Letters, default="")
+    members: Mapped[int | None] = mapped_column(Integer)
+    as_of_inferred: Mapped[bool] = mapped_column(default=False)
+    notes: Mapped[Words] = mapped_column(JSON)
+
+
 class Practice(Fact, Base):
     """A documented way of working together."""
 

@@ -83,6 +83,21 @@ class Settlement:
 
 
 @dataclass(frozen=True)
+class Count:
+    """How many of a layer somebody has counted in an area; None where the source gives no number."""
+
+    layer: str
+    area: str
+    number: int | None
+    qualifier: str
+    households: int | None
+    households_qualifier: str
+    members: int | None
+    notes: Words
+    source: Source
+
+
+@dataclass(frozen=True)
 class Edition:
     """One loaded import, for the page about the data."""
 
@@ -288,6 +303,29 @@ def settlements(session: Session, *, as_of: date, least_population: int = 0) -> 
         )
         for row, place in zip(rows, places, strict=True)
         if place
+    ]
+
+
+def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") -> list[Count]:
+    """What has been counted in an area (`kind:code`), or of a layer; the newest first."""
+    table = model.Count
+    query = model.on_day(select(*table.__table__.c), table, as_of)
+    query = query.where(table.as_of <= as_of.isoformat())
+    for column, wanted in ((table.area, area), (table.layer, layer)):
+        query = query.where(column == wanted) if wanted else query
+    return [
+        Count(
+            layer=row.layer,
+            area=row.area,
+            number=row.number,
+            qualifier=row.qualifier,
+            households=row.households,
+            households_qualifier=row.households_qualifier,
+            members=row.members,
+            notes=row.notes,
+            source=Source(row.source, row.source_url, row.as_of, row.as_of_inferred),
+        )
+        for row in session.execute(query.order_by(table.as_of.desc(), table.key))
     ]
 
 

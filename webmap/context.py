@@ -31,6 +31,7 @@ def words(settings: Settings) -> dict[str, Any]:
     """Names for the templates; `settings` decides what is offered at all."""
     instance = db.instance()
     return {
+        "amount": amount,
         "accuracy": lambda name: instance.resources[name].accuracy if name in instance.resources else {},
         "asset": asset,
         "basemaps": basemaps(instance.basemaps, settings),
@@ -91,6 +92,12 @@ def body_name(body: Body) -> str:
     """An organisation's name: its own, unless this language has another one for it."""
     translated: Words = body.names
     return translated.get(i18n.language()) or body.name
+
+
+def amount(number: int, qualifier: str) -> str:
+    """A number as exact as its source: 28, over 500, about 10,000."""
+    shown = i18n.number(number)
+    return i18n.label("qualifiers", qualifier).format(number=shown) if qualifier else shown
 
 
 def distance(metres: float) -> str:

@@ -80,7 +80,8 @@ def layer(key: str) -> ResponseReturnValue:
         found = places.areas(db.session(), kind.kind, as_of=as_of)
         return render_template("pages/areas.html", layer=kind, areas=found, as_of=_asked(as_of))
     rows = places.bodies(db.session(), layer=key, as_of=as_of)
-    return render_template("pages/layer.html", layer=kind, bodies=rows, as_of=_asked(as_of))
+    counts = places.counts(db.session(), layer=key, as_of=as_of)
+    return render_template("pages/layer.html", layer=kind, bodies=rows, counts=counts, as_of=_asked(as_of))
 
 
 @bp.get("/<language>/bodies/<key>")
@@ -102,9 +103,14 @@ def area(kind: str, code: str) -> ResponseReturnValue:
     cases = practices.cases(session, area=found.key, as_of=as_of)
     if kind == "county":
         cases = _merged(cases, practices.cases(session, county=code, as_of=as_of))
-    inside = [a for a in places.areas(session, "municipality", as_of=as_of) if a.parent == found.key]
     return _page(
-        "pages/area.html", area=found, here=here, serving=serving, cases=cases, inside=inside, as_of=as_of
+        "pages/area.html",
+        area=found,
+        here=here,
+        serving=serving,
+        cases=cases,
+        counts=places.counts(session, area=found.key, as_of=as_of),
+        inside=[a for a in places.areas(session, "municipality", as_of=as_of) if a.parent == found.key],
     )
 
 

@@ -37,7 +37,7 @@ def checksums(instance: Instance) -> dict[str, str]:
 
 
 def _loaded(instance: Instance) -> list[str]:
-    names = (*_GROUND, "settlements", "practices", *(layer.key for layer in instance.layers))
+    names = (*_GROUND, "settlements", "counts", "practices", *(layer.key for layer in instance.layers))
     return [name for name in names if name in instance.resources]
 
 
@@ -78,6 +78,8 @@ def _read_one(instance: Instance, name: str) -> tuple[str, Checked]:
     path = instance.resources[name].path
     if name == "settlements":
         return "settlement", tables.settlements(path, instance=instance)
+    if name == "counts":
+        return "count", tables.counts(path, instance=instance)
     if name == "practices":
         return "practice", texts.practices(path, instance=instance)
     kind = "areas" if name in _GROUND else instance.layer(name).of
@@ -108,6 +110,10 @@ def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Prob
     problems = _used_twice(bodies)
     for row in bodies:
         problems += _dangling(row, (link["area"] for link in row.links["serves"]), there["areas"], "area")
+    country = f"country:{instance.key}"
+    for row in found["counts"].rows if "counts" in found else ():
+        if row.values["area"] != country:
+            problems += _dangling(row, [row.values["area"]], there["areas"], "area")
     for row in found["cases"].rows if "cases" in found else ():
         wanted = (link["practice"] for link in row.links["practices"])
         problems += _dangling(row, wanted, there["practices"], "practice")

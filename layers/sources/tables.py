@@ -44,13 +44,11 @@ def bodies(file: Path, *, layer: str, instance: Instance) -> Checked:
 
 def _body(raw: Values, layer: str, instance: Instance) -> Values:
     names = {language: raw.pop(f"name_{language}", "") for language in instance.languages}
-    notes = {language: raw.pop(f"note_{language}", "") for language in instance.languages}
     check.period(raw)
     return {
-        **check.placed(raw, instance),
+        **check.placed(_with_notes(raw, instance), instance),
         "layer": layer,
         "names": {language: name for language, name in names.items() if name},
-        "notes": {language: note for language, note in notes.items() if note},
         "serves": [{"area": area} for area in raw["serves"]],
     }
 
@@ -75,6 +73,32 @@ def _settlement(raw: Values, instance: Instance) -> Values:
     if raw["lat"] is None:
         raise Unusable("lat is blank.", "A settlement of the gazetteer needs a point.")
     return check.placed({"key": raw.pop("code"), **raw}, instance)
+
+
+def counts(file: Path, *, instance: Instance) -> Checked:
+    """How many of a layer were counted in an area, and when: data/README.md names the columns."""
+    qualifier = check.one_of(instance.codes.get("qualifiers", {}), blank=True)
+    columns: dict[str, Check] = {
+        "key": check.slug,
+        "layer": check.one_of({layer.key: layer for layer in instance.layers}),
+        "area": check.some_text,
+        "number": check.whole_number,
+        "qualifier": qualifier,
+        "households": check.whole_number,
+        "households_qualifier": qualifier,
+        "members": check.whole_number,
+        "as_of": check.partial_date,
+        "as_of_inferred": check.yes,
+        "source": check.some_text,
+        "source_url": check.web_address,
+    }
+    words = {f"note_{language}": check.text for language in instance.languages}
+    return _Table(file, instance, columns, words, lambda raw: _with_notes(raw, instance)).read()
+
+
+def _with_notes(raw: Values, instance: Instance) -> Values:
+    notes = {language: raw.pop(f"note_{language}", "") for language in instance.languages}
+    return {**raw, "notes": {language: note for language, note in notes.items() if note}}
 
 
 def facts(file: Path, *, instance: Instance) -> tuple[dict[str, dict[str, str]], list[Problem]]:

@@ -12,7 +12,9 @@ window.turvakaart = (() => {
 
   const tell = (which) => {
     const told = document.getElementById("told");
-    if (told) told.textContent = which ? told.dataset[which] : "";
+    if (!told) return;
+    told.textContent = which ? told.dataset[which] : "";
+    told.classList.toggle("visually-hidden", !which || which === "loading"); // What failed is for everybody.
   };
 
   /* A layer that asks for its data when it is first switched on. */

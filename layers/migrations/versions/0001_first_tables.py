@@ -150,6 +150,42 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_case_study_retired_in"), ["retired_in"], unique=False)
 
     op.create_table(
+        "count",
+        sa.Column("layer", Letters(), nullable=False),
+        sa.Column("area", Letters(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("qualifier", Letters(), nullable=False),
+        sa.Column("households", sa.Integer(), nullable=True),
+        sa.Column("households_qualifier", Letters(), nullable=False),
+        sa.Column("members", sa.Integer(), nullable=True),
+        sa.Column("as_of_inferred", sa.Boolean(), nullable=False),
+        sa.Column("notes", sa.JSON(), nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("key", Letters(), nullable=False),
+        sa.Column("digest", Letters(), nullable=False),
+        sa.Column("valid_from", Letters(), nullable=False),
+        sa.Column("valid_to", Letters(), nullable=False),
+        sa.Column("as_of", Letters(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source_url", sa.Text(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("retired_in", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["edition_id"], ["edition.id"], name=op.f("fk_count_edition_id")),
+        sa.ForeignKeyConstraint(["retired_in"], ["edition.id"], name=op.f("fk_count_retired_in")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_count")),
+    )
+    with op.batch_alter_table("count", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_count_area"), ["area"], unique=False)
+        batch_op.create_index(batch_op.f("ix_count_edition_id"), ["edition_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_count_key_valid_from_retired_in"),
+            ["key", "valid_from", "retired_in"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_count_layer"), ["layer"], unique=False)
+        batch_op.create_index(batch_op.f("ix_count_retired_in"), ["retired_in"], unique=False)
+
+    op.create_table(
         "practice",
         sa.Column("titles", sa.JSON(), nullable=False),
         sa.Column("summaries", sa.JSON(), nullable=False),
@@ -296,6 +332,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_practice_edition_id"))
 
     op.drop_table("practice")
+    with op.batch_alter_table("count", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_count_retired_in"))
+        batch_op.drop_index(batch_op.f("ix_count_layer"))
+        batch_op.drop_index(batch_op.f("ix_count_key_valid_from_retired_in"))
+        batch_op.drop_index(batch_op.f("ix_count_edition_id"))
+        batch_op.drop_index(batch_op.f("ix_count_area"))
+
+    op.drop_table("count")
     with op.batch_alter_table("case_study", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_case_study_retired_in"))
         batch_op.drop_index(batch_op.f("ix_case_study_key_valid_from_retired_in"))

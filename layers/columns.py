@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _BOUNDS = ("minx", "miny", "maxx", "maxy")
@@ -82,59 +82,60 @@ class Letters(TypeDecorator[str]):
         return dialect.type_descriptor(String(collation=collation))
 
 
-class in_box(ColumnElement[bool]):
+class in_box(FunctionElement[bool]):
     """Rows whose shape's box meets a box in metres: a superset, so always refine with shapely."""
 
-    inherit_cache = False
+    name = "in_box"
+    inherit_cache = True
     type = Boolean()
 
     def __init__(self, column: InstrumentedAttribute[Any], bounds: Iterable[float]) -> None:
-        self.column = column.expression
-        self.bounds = [literal(float(bound), Float()) for bound in bounds]
+        super().__init__(column.expression, *(literal(float(bound), Float()) for bound in bounds))
 
     # A plain Boolean is rendered as "(...) = 1" on SQLite, and the index is lost.
     def self_group(self, against: Any = None) -> Any:
         return self
 
 
-# `&&` compares boxes and not systems, so the frame needs no SRID and stays a constant that GiST can use.
+# `&&` compares boxes and not systems: without an SRID the frame stays a constant that GiST can use.
 @compiles(in_box, "postgresql")
 def _in_box_gist(element: in_box, compiler: SQLCompiler, **options: Any) -> str:
-    column = compiler.process(element.column, **options)
-    corners = ", ".join(compiler.process(bound, **options) for bound in element.bounds)
-    return f"({column} && ST_MakeEnvelope({corners}))"
+    column, *corners = (compiler.process(part, **options) for part in element.clauses)
+    return f"({column} && ST_MakeEnvelope({', '.join(corners)}))"
 
 
 @compiles(in_box)
 def _in_box_rtree(element: in_box, compiler: SQLCompiler, **options: Any) -> str:
-    table = element.column.table
+    shape, *bounds = element.clauses
+    table = shape.table
     key = compiler.process(table.c.id, **options)
-    west, south, east, north = (compiler.process(bound, **options) for bound in element.bounds)
-    index = _index_name(getattr(table, "element", table).name, element.column.name)
+    west, south, east, north = (compiler.process(bound, **options) for bound in bounds)
+    index = _index_name(getattr(table, "element", table).name, shape.name)
     return (
         f"{key} IN (SELECT id FROM {index} WHERE minx <= {east} AND maxx >= {west}"
         f" AND miny <= {north} AND maxy >= {south})"
     )
 
 
-class wkb_of(ColumnElement[bytes]):
+class wkb_of(FunctionElement[bytes]):
     """A shape as bytes for `shapely.from_wkb`, which reads a whole column at once."""
 
-    inherit_cache = False
+    name = "wkb_of"
+    inherit_cache = True
     type = LargeBinary()
 
     def __init__(self, column: InstrumentedAttribute[Any]) -> None:
-        self.column = column.expression
+        super().__init__(column.expression)
 
 
 @compiles(wkb_of, "postgresql")
 def _wkb_gist(element: wkb_of, compiler: SQLCompiler, **options: Any) -> str:
-    return f"ST_AsBinary({compiler.process(element.column, **options)})"
+    return f"ST_AsBinary({compiler.process(element.clauses, **options)})"
 
 
 @compiles(wkb_of)
 def _wkb_blob(element: wkb_of, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.column, **options)
+    return compiler.process(element.clauses, **options)
 
 
 def _index_name(table: str, column: str) -> str:

@@ -46,7 +46,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     ]
     app.config["COMPRESS_STREAMS"] = True
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Compress(app)
     i18n.init_app(app)

@@ -1,16 +1,19 @@
 """JSON for the map: layers as GeoJSON (RFC 7946), each address naming the state of its data."""
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import shapely
-from flask import Blueprint, Response, g, jsonify, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
 
 from layers import places, practices
 from layers.catalog import Layer
 from webmap import db, i18n, params
+from webmap.db import House
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 
@@ -36,16 +39,41 @@ def _speak() -> None:
 @bp.get("/layers/<name>.geojson")
 def layer(name: str) -> ResponseReturnValue:
     args = params.arguments()
-    as_of = params.as_of(args)
+    as_of, step = params.as_of(args), params.one_of(args, "step", _STEPS)
+    revision = dict(db.revisions()).get(name, 0)
+    body = _collection(db.house(), name, i18n.language(), as_of, step or "near", revision)
+    response = Response(body, mimetype="application/geo+json")
+    response.headers["Cache-Control"] = _kept_for(args, revision)
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def _kept_for(args: Mapping[str, str], revision: int) -> str:
+    """How long an answer stays true: for ever on a named day, else until the day is over."""
+    if args.get("v") != str(revision):
+        return "no-cache"
+    if args.get("as_of"):
+        return "public, max-age=31536000, immutable"
+    return f"public, max-age={params.seconds_left_today()}"
+
+
+@lru_cache(maxsize=128)
+def _collection(_house: House, name: str, _language: str, as_of: date, step: str, _revision: int) -> bytes:
+    """A layer as GeoJSON. The arguments are all that it depends on."""
+    found = {"type": "FeatureCollection", "features": list(_features(name, as_of, _STEPS[step]))}
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _features(name: str, as_of: date, tolerance_m: float) -> Iterable[dict[str, Any]]:
     if name in _GROUND:
-        return _features(name, _shapes(_GROUND[name], as_of, _STEPS["near"]))
+        return _shapes(_GROUND[name], as_of, 0)
     if name == "settlements":
-        return _features(name, _labels(as_of))
+        return _labels(as_of)
     kind = db.instance().layer(name)
     if kind.of == "areas":
-        step = params.one_of(args, "step", _STEPS) or "near"
-        return _features(name, _shapes(kind.kind, as_of, _STEPS[step]))
-    return _features(name, _cases(as_of) if kind.of == "cases" else _bodies(kind, as_of))
+        return _shapes(kind.kind, as_of, tolerance_m)
+    return _cases(as_of) if kind.of == "cases" else _bodies(kind, as_of)
 
 
 def _bodies(kind: Layer, as_of: date) -> Iterable[dict[str, Any]]:
@@ -84,16 +112,3 @@ def _feature(shape: Any, about: Mapping[str, Any]) -> dict[str, Any]:
     # Five digits are 0.6 m in Estonia, finer than any point of ours is true.
     rounded = shapely.transform(shape, lambda points: points.round(5))
     return {"type": "Feature", "properties": about, "geometry": shapely.geometry.mapping(rounded)}
-
-
-def _features(name: str, features: Iterable[Mapping[str, Any]]) -> Response:
-    response = jsonify(type="FeatureCollection", features=list(features))
-    response.mimetype = "application/geo+json"
-    revision = places.revisions(db.session()).get(name, 0)
-    if request.args.get("v") == str(revision):
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    else:
-        response.headers["Cache-Control"] = "no-cache"
-    response.add_etag()
-    response.make_conditional(request)
-    return response

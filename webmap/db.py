@@ -7,13 +7,15 @@ from flask import Flask, current_app, g
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from layers import store
+from layers import places, store
 from layers.catalog import Instance
 
+Revisions = tuple[tuple[str, int], ...]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class House:
-    """What every request of this process shares."""
+    """What every request of this process shares; itself the key of what is kept about it."""
 
     instance: Instance
     engine: Engine
@@ -38,6 +40,13 @@ def session() -> Session:
         g.reading = store.reading(house().engine, srid=instance().metric_crs)
         g.session = g.reading.__enter__()
     return cast(Session, g.session)
+
+
+def revisions() -> Revisions:
+    """The state of every layer, read once a request: with it goes what has been kept."""
+    if "revisions" not in g:
+        g.revisions = tuple(sorted(places.revisions(session()).items()))
+    return cast(Revisions, g.revisions)
 
 
 def _close(_error: BaseException | None) -> None:

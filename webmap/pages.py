@@ -1,8 +1,9 @@
 """The pages a person reads. Each is whole without the map and without scripts."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
@@ -14,6 +15,7 @@ from layers.catalog import Layer
 from layers.places import Body
 from layers.practices import Case
 from webmap import api, db, i18n, maps, params
+from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
 _YEAR_S = 31_536_000
@@ -49,14 +51,14 @@ def start() -> ResponseReturnValue:
 @bp.get("/<language>/")
 def home() -> ResponseReturnValue:
     as_of = params.as_of(params.arguments())
-    chart = _chart(as_of)
-    layers = [_counted(layer, as_of) for layer in db.instance().layers]
-    return render_template("pages/map.html", chart=chart, layers=layers, as_of=_asked(as_of))
+    counted = _counted(db.house(), as_of, db.revisions())
+    chart = _chart(_asked(as_of))
+    return render_template("pages/map.html", chart=chart, layers=counted, as_of=_asked(as_of))
 
 
 @bp.get("/<language>/map-<digest>.js")
 def script(digest: str) -> ResponseReturnValue:
-    chart = _chart(params.as_of(params.arguments()))
+    chart = _chart(_asked(params.as_of(params.arguments())))
     response = make_response(chart.script)
     response.mimetype = "text/javascript"
     kept = f"public, max-age={_YEAR_S}, immutable" if chart.digest == digest else "no-cache"
@@ -67,7 +69,7 @@ def script(digest: str) -> ResponseReturnValue:
 @bp.get("/<language>/layers/")
 def layers() -> ResponseReturnValue:
     as_of = params.as_of(params.arguments())
-    counted = [_counted(layer, as_of) for layer in db.instance().layers]
+    counted = _counted(db.house(), as_of, db.revisions())
     return render_template("pages/layers.html", layers=counted, as_of=_asked(as_of))
 
 
@@ -205,27 +207,38 @@ def _with_ended(keys: Iterable[str], there: Iterable[Body]) -> list[Body]:
     return [known.get(key) or places.body(db.session(), key, as_of=params.today()) for key in keys]
 
 
-def _counted(layer: Layer, as_of: date) -> tuple[Layer, int, int]:
-    """A layer with the number of its rows, and how many of them have a place on the map."""
+@lru_cache(maxsize=32)
+def _counted(_house: House, as_of: date, _revisions: Revisions) -> list[tuple[Layer, int, int]]:
+    """The layers with the number of their rows, and how many of them have a place on the map."""
+    found = []
+    for layer in db.instance().layers:
+        rows = _rows(layer, as_of)
+        placed = sum(getattr(row, "place", True) is not None for row in rows)
+        found.append((layer, len(rows), placed))
+    return found
+
+
+def _rows(layer: Layer, as_of: date) -> Sequence[Any]:
     session = db.session()
     if layer.of == "areas":
-        number = len(places.areas(session, layer.kind, as_of=as_of))
-        return layer, number, number
-    rows: list[Any] = (
-        [*practices.cases(session, as_of=as_of)]
-        if layer.of == "cases"
-        else [*places.bodies(session, layer=layer.key, as_of=as_of)]
-    )
-    return layer, len(rows), sum(row.place is not None for row in rows)
+        return places.areas(session, layer.kind, as_of=as_of)
+    if layer.of == "cases":
+        return practices.cases(session, as_of=as_of)
+    return places.bodies(session, layer=layer.key, as_of=as_of)
 
 
-def _chart(as_of: date) -> maps.Parts:
-    instance, language = db.instance(), i18n.language()
-    revisions = places.revisions(db.session())
-    asked = _asked(as_of)
+def _chart(asked: date | None) -> maps.Parts:
+    return _drawn(db.house(), i18n.language(), asked, db.revisions())
+
+
+@lru_cache(maxsize=32)
+def _drawn(house: House, language: str, asked: date | None, revisions: Revisions) -> maps.Parts:
+    """The map's shell. The arguments are all that it depends on."""
+    instance = house.instance
+    state = dict(revisions)
 
     def url(name: str, step: str = "") -> str:
-        return api.address(name, revision=revisions.get(name, 0), language=language, as_of=asked, step=step)
+        return api.address(name, revision=state.get(name, 0), language=language, as_of=asked, step=step)
 
     ground = [
         maps.Shown(name, "ground", url(name), True, {"pane": name})

@@ -31,6 +31,12 @@ def today() -> date:
     return datetime.now(tz=UTC).date()
 
 
+def seconds_left_today() -> int:
+    """Until midnight in UTC, when `today` becomes another day."""
+    now = datetime.now(tz=UTC)
+    return 86_400 - (now.hour * 60 + now.minute) * 60 - now.second
+
+
 def as_of(args: Mapping[str, str]) -> date:
     """The day asked about: `as_of`, else today. A partial date means its first day."""
     text = args.get("as_of", "").strip()

@@ -27,7 +27,7 @@ class Source:
 
 def checksums(instance: Instance) -> dict[str, str]:
     """The checksum of every resource that is loaded, with its facts: tells quickly what changed."""
-    about = _checksum(instance.folder / FILE)
+    about = _checksum(instance.folder / FILE) + _checksum(instance.folder / PACKAGE)
     return {
         name: hashlib.sha256(
             f"{about}{_own(instance, name)}{_own(instance, name + FACTS)}".encode()

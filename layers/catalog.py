@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from layers import geo
 from layers.errors import BadInstance, LayerNotFound, Problem
 
 Words = Mapping[str, str]
@@ -108,9 +109,17 @@ def read_instance(folder: Path) -> Instance:
     """
     about = _mapping(folder / FILE, yaml.safe_load)
     package = _mapping(folder / PACKAGE, json.loads)
-    problems = [*_problems(about), *_package_problems(package, folder)]
-    if problems:
-        raise BadInstance(problems)
+    try:
+        if problems := [*_problems(about), *_package_problems(package, folder)]:
+            raise BadInstance(problems)
+        return _instance(folder, about, package)
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        what = f"One of the two files has another form than expected ({error})."
+        remedy = "Compare them with data/README.md and with data/ee."
+        raise BadInstance([Problem(f"{FILE} or {PACKAGE}", 0, what, remedy)]) from error
+
+
+def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]) -> Instance:
     return Instance(
         key=about["key"],
         folder=folder,
@@ -150,21 +159,27 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
         for name in _NEEDED
         if not about.get(name)
     ]
-    if found:
-        return found
     for name, is_right, remedy in (
         ("bounds", _are_bounds, "Write [west, south, east, north] in degrees."),
-        ("metric_crs", lambda value: isinstance(value, int), "Write an EPSG number, for example 3301."),
+        ("metric_crs", geo.is_metric, "Write the EPSG number of a system in metres, for example 3301."),
         ("languages", lambda value: isinstance(value, list), "Write a list, for example [et, en]."),
-        ("default_language", lambda value: value in about["languages"], "Name one of the languages."),
+        (
+            "default_language",
+            lambda value: value in (about.get("languages") or [value]),
+            "Name one of the languages.",
+        ),
     ):
-        if not is_right(about[name]):
+        if about.get(name) and not is_right(about[name]):
             found.append(Problem(FILE, 0, f"“{name}” cannot be {about[name]}.", remedy))
     return [*found, *_entry_problems(about, "layers", Layer), *_entry_problems(about, "basemaps", Basemap)]
 
 
 def _are_bounds(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(isinstance(n, int | float) for n in value)
+    try:
+        west, south, east, north = value
+        return bool(-180 <= west < east <= 180 and -90 <= south < north <= 90)
+    except (TypeError, ValueError):
+        return False
 
 
 def _entry_problems(about: Mapping[str, Any], name: str, kind: type[Layer | Basemap]) -> list[Problem]:
@@ -197,6 +212,9 @@ def _parts(entry: Mapping[str, Any], kind: type[Layer | Basemap]) -> Iterator[tu
 
 def _package_problems(package: Mapping[str, Any], folder: Path) -> list[Problem]:
     found = []
+    names = [entry.get("name", "?") for entry in _entries(package)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        found.append(Problem(PACKAGE, 0, f"Resource “{name}” stands there twice.", "Remove one."))
     for entry in _entries(package):
         name = entry.get("name", "?")
         for needed, part in (("name", None), ("path", None), ("licenses", "name"), ("sources", "title")):

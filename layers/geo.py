@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 import shapely
-from pyproj import Transformer
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
 
 from layers.errors import BadFrame, OutOfRange
 
@@ -64,6 +65,15 @@ def _within(name: str, value: float, low: float, high: float) -> None:
     # NaN fails this comparison too, which is the wish.
     if not low <= value <= high:
         raise OutOfRange(name=name, low=low, high=high, value=value)
+
+
+def is_metric(srid: Any) -> bool:
+    """Whether an EPSG number names a projected system in metres."""
+    try:
+        crs = CRS.from_epsg(srid)
+    except (CRSError, TypeError, ValueError):
+        return False
+    return bool(crs.is_projected and crs.axis_info[0].unit_name == "metre")
 
 
 @lru_cache(maxsize=16)

@@ -6,13 +6,14 @@ Nothing is overwritten: an old row is retired by the edition that replaces it.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
 
 from layers import store
-from layers.catalog import Instance
+from layers.catalog import Instance, Resource
 from layers.model import (
     Area,
     Base,
@@ -100,7 +101,17 @@ def plan(known_rows: Mapping[Identity, tuple[int, str]], source: Source) -> Plan
 
 def apply(session: Session, plan: Plan, *, today: date) -> None:
     """Writes an edition with the plan's rows and raises the layer's revision; the caller commits."""
-    resource, table = plan.source.resource, _TABLES[plan.source.table]
+    table = _TABLES[plan.source.table]
+    edition = _edition(session, plan.source, today=today)
+    if plan.retired:
+        session.execute(update(table).where(table.id.in_(plan.retired)).values(retired_in=edition.id))
+    _insert(session, table, (*plan.added, *plan.changed), edition_id=edition.id)
+    if not plan.does_nothing:
+        _raise_revision(session, plan.source.resource.name)
+
+
+def _edition(session: Session, source: Source, *, today: date) -> Edition:
+    resource = source.resource
     edition = Edition(
         table_name=resource.name,
         title=dict(resource.title),
@@ -109,16 +120,12 @@ def apply(session: Session, plan: Plan, *, today: date) -> None:
         licence=resource.licence,
         as_of=resource.as_of,
         loaded_on=today.isoformat(),
-        checksum=plan.source.checksum,
-        rows=len(plan.source.rows),
+        checksum=source.checksum,
+        rows=len(source.rows),
     )
     session.add(edition)
     session.flush()
-    if plan.retired:
-        session.execute(update(table).where(table.id.in_(plan.retired)).values(retired_in=edition.id))
-    _insert(session, table, (*plan.added, *plan.changed), edition_id=edition.id)
-    if not plan.does_nothing:
-        _raise_revision(session, resource.name)
+    return edition
 
 
 def _insert(session: Session, table: type[Any], rows: Iterable[Row], *, edition_id: int) -> None:
@@ -187,28 +194,21 @@ def _renew(
         apply(session, step, today=today)
         plans.append(step)
         tell(step)
-    for name in _loaded(session).keys() - {source.resource.name for source in found}:
-        _take_away(session, name, today=today)
+    for name in sorted(_loaded(session).keys() - {source.resource.name for source in found}):
+        plans.append(_take_away(session, name, today=today))
+        tell(plans[-1])
     return plans
 
 
-def _take_away(session: Session, name: str, *, today: date) -> None:
+def _take_away(session: Session, name: str, *, today: date) -> Plan:
     """Retires every row of a resource that the instance no longer has."""
+    gone = Resource(name, Path(), title={}, licence="", source={}, source_url="", as_of="")
+    source = Source(gone, table="", rows=(), checksum=_GONE)
     loaded_by = select(Edition.id).where(Edition.table_name == name)
-    edition = Edition(
-        table_name=name,
-        title={},
-        source={},
-        source_url="",
-        licence="",
-        as_of=today.isoformat(),
-        loaded_on=today.isoformat(),
-        checksum=_GONE,
-        rows=0,
-    )
-    session.add(edition)
-    session.flush()
+    edition = _edition(session, source, today=today)
+    retired: list[int] = []
     for table in _TABLES.values():
         rows = update(table).where(table.edition_id.in_(loaded_by), table.retired_in.is_(None))
-        session.execute(rows.values(retired_in=edition.id))
+        retired += session.scalars(rows.values(retired_in=edition.id).returning(table.id))
     _raise_revision(session, name)
+    return Plan(source, retired=tuple(retired), ended=len(retired))

@@ -128,9 +128,8 @@ def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
     """Organisations that are responsible for an area (`kind:code`)."""
     table, link = model.Body, model.Serves
     serves = exists().where(link.body_id == table.id, link.area == area)
-    return _bodies(
-        session, model.on_day(_body_columns(), table, as_of).where(serves).order_by(table.layer, table.name)
-    )
+    query = model.on_day(_body_columns(), table, as_of).where(serves)
+    return _bodies(session, query.order_by(table.layer, table.name, table.key))
 
 
 def bodies_in(session: Session, *, as_of: date, municipality: str = "", county: str = "") -> list[Body]:

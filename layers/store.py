@@ -10,11 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
@@ -97,7 +93,12 @@ def set_up(engine: Engine) -> None:
     Raises:
         StoreBroken: the file or server cannot be used.
     """
-    migrate(engine, "head")
+    if _version(engine) != _newest():
+        migrate(engine, "head")
+        return
+    # Another tool may have rebuilt a table and lost its triggers.
+    with engine.begin() as connection:
+        columns.ensure_spatial_indexes(connection, Base.metadata)
 
 
 def migrate(engine: Engine, revision: str) -> None:
@@ -123,9 +124,13 @@ def _watch_foreign_keys(connection: Connection, on: bool) -> None:
 
 
 def _run_migrations(connection: Connection, revision: str) -> None:
+    from alembic import command  # Half a second, and only a new schema needs it.
+    from alembic.config import Config
+
     if connection.dialect.name == "postgresql":
         connection.execute(text("CREATE EXTENSION IF NOT EXISTS postgis"))
-    config = _config()
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     if revision == "head":
         command.upgrade(config, revision)
@@ -135,22 +140,26 @@ def _run_migrations(connection: Connection, revision: str) -> None:
         command.downgrade(config, revision)
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    return config
-
-
 def check_ready(engine: Engine) -> None:
     """Raises StoreNotReady unless the schema is at this version, StoreBroken when it cannot be read."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if _version(engine) != _newest():
+        raise StoreNotReady
+
+
+def _newest() -> str:
+    """The newest migration: they are numbered."""
+    return max(file.name.split("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _version(engine: Engine) -> str:
+    """The migration at which the store stands; "" when it is empty."""
     try:
         with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+            if not inspect(connection).has_table("alembic_version"):
+                return ""
+            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
     except (OperationalError, DatabaseError) as error:
         raise _broken(engine, error) from error
-    if current != head:
-        raise StoreNotReady
 
 
 def _broken(engine: Engine, error: DatabaseError) -> StoreBroken:

@@ -33,12 +33,6 @@ def pytest_addoption(parser):
     )
 
 
-def pytest_configure(config):
-    # layers.imports and layers.places still call it; test_imports.py has the strict xfail that tells when
-    # they no longer do, and then this goes.
-    config.addinivalue_line("filterwarnings", "ignore:The Result.tuples:DeprecationWarning")
-
-
 def lacking(config, what):
     """Skips, or fails where nothing may be skipped."""
     if config.getoption("--require-all"):

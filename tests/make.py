@@ -31,7 +31,7 @@ def an_edition(session, name="made", **changes):
     facts = {
         "table_name": name,
         "title": {"en": "Made"},
-        "source": "Made up for a test",
+        "source": {"en": "Made up for a test"},
         "source_url": "",
         "licence": "CC0-1.0",
         "as_of": "2026",

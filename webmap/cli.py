@@ -88,9 +88,8 @@ def _set_up(settings: Settings) -> None:
 
 
 def _tell(plan: Plan) -> None:
-    name = plan.source.resource.name
     counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {plan.ended} ended"
-    click.echo(f"  {name}: {counts}, {plan.unchanged} unchanged")
+    click.echo(f"  {plan.source.resource.name}: {counts}, {plan.unchanged} unchanged")
 
 
 def main() -> None:

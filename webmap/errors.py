@@ -5,9 +5,12 @@ from typing import cast
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask_babel import gettext
+from sqlalchemy.exc import DatabaseError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from layers import store
 from layers.errors import N_, Invalid, LayersError, NotFound, Unavailable
+from webmap import db
 
 _STATUS: dict[type[LayersError], int] = {NotFound: 404, Invalid: 400, Unavailable: 503}
 _TITLES = {
@@ -27,7 +30,17 @@ _SURPRISE = N_("The fault is ours. If it stays, tell us the number {ticket}.")
 def init_app(app: Flask) -> None:
     app.register_error_handler(LayersError, _known)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DatabaseError, _store_failed)
     app.register_error_handler(Exception, _surprise)
+
+
+def _store_failed(error: DatabaseError) -> Response:
+    """The store is the likeliest reason: not set up, or not to be read."""
+    try:
+        store.check_ready(db.house().engine)
+    except Unavailable as reason:
+        return _known(reason)
+    return _surprise(error)
 
 
 def _known(error: LayersError) -> Response:

@@ -42,7 +42,7 @@ def _checked(frame: Any, name: str, resource: Resource, instance: Instance, fact
         try:
             _require_polygon(shape)
             values = _values(record, shape, resource, instance, facts)
-            used.append(Row(key=_key(record), line=number, file=name, values=values))
+            used.append(Row(key=_key(record), line=0, file=name, values=values))
         except Unusable as error:
             what = f"Feature {number}, {record['code']}: {error.what}"
             problems.append(Problem(name, 0, what, error.remedy))
@@ -89,5 +89,5 @@ def _values(
         "facts": {name: value for name, value in more.items() if value},
         "geom": shapely.set_srid(shapely.multipolygons([*shapely.get_parts(shape)]), instance.metric_crs),
     }
-    check.period(values)
+    check.period(values["valid_from"], values["valid_to"])
     return values

@@ -88,7 +88,8 @@ def repeated(rows: Iterable[Row]) -> list[Problem]:
     for row in rows:
         before = first.setdefault((row.key, row.valid_from), row)
         if before is not row:
-            what = f"The key “{row.key}” stands in line {before.line} already."
+            where = f"in line {before.line} already" if before.line else "there twice"
+            what = f"The key “{row.key}” stands {where}."
             found.append(row.problem(what, "Give one of them another key, or another valid_from."))
     return found
 
@@ -116,11 +117,18 @@ def _point(lon: float, lat: float, instance: Instance) -> shapely.Point:
     return geo.metric_point(place, srid=instance.metric_crs)
 
 
-def period(values: Mapping[str, Any]) -> None:
-    """An end comes after its beginning, as far as both are known."""
-    start, end = values.get("valid_from", ""), values.get("valid_to", "")
-    if start and end and end < start:
-        raise Unusable(f"It ends ({end}) before it begins ({start}).", "Correct valid_from or valid_to.")
+def period(start: str, end: str) -> None:
+    """An end comes after its beginning; 2019-01 may end what began on 2019-01-29."""
+    if start and end and end < start[: len(end)]:
+        raise Unusable(f"It ends ({end}) before it begins ({start}).", "Correct one of the dates.")
+
+
+def once(values: Sequence[str]) -> Sequence[str]:
+    """A list in which nothing stands twice."""
+    for value in values:
+        if values.count(value) > 1:
+            raise Unusable(f"“{value}” stands there twice.", "Name it once.")
+    return values
 
 
 def text(value: str) -> str:
@@ -204,4 +212,4 @@ def area_keys(value: str) -> list[str]:
     for part in found:
         if not re.fullmatch(r"[a-z_]+:[\w-]+", part):
             raise Unusable(f"“{part}” is no area.", "Write kind:code, for example county:0037.")
-    return found
+    return [*once(found)]

@@ -44,7 +44,7 @@ def bodies(file: Path, *, layer: str, instance: Instance) -> Checked:
 
 def _body(raw: Values, layer: str, instance: Instance) -> Values:
     names = {language: raw.pop(f"name_{language}", "") for language in instance.languages}
-    check.period(raw)
+    check.period(raw["valid_from"], raw["valid_to"])
     return {
         **check.placed(_with_notes(raw, instance), instance),
         "layer": layer,
@@ -128,7 +128,7 @@ class _Table:
     def read(self, key: str = "key") -> Checked:
         try:
             header, lines = self._lines()
-        except (UnicodeDecodeError, csv.Error) as error:
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             what = f"The file cannot be read as a table: {error}."
             return check.unreadable(self.name, 0, what, "Save it as CSV in UTF-8.")
         if wrong := self._header(header):

@@ -91,7 +91,7 @@ def _sheet(file: Path, name: str) -> Sheet:
         raise _Bad(name, 1, "There is no front matter.", remedy)
     try:
         front = yaml.safe_load(parts[1])
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # A day that is not in the calendar is a ValueError.
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 0  # The first line is the one with ---.
         what = f"The front matter cannot be read: {getattr(error, 'problem', error)}."
@@ -99,8 +99,10 @@ def _sheet(file: Path, name: str) -> Sheet:
     for needed in ("title", "summary"):
         if not isinstance(front, dict) or not front.get(needed):
             raise _Bad(name, 0, f"“{needed}” is missing in the front matter.", "Add it.")
+        if not isinstance(front[needed], str):
+            raise _Bad(name, 0, f"“{needed}” is no text.", "Put it between quotation marks.")
     try:
-        for words in (str(front["title"]), str(front["summary"]), parts[2]):
+        for words in (front["title"], front["summary"], parts[2]):
             check.text(words)
     except Unusable as error:
         raise _Bad(name, 0, error.what, error.remedy) from error
@@ -138,6 +140,7 @@ def _case(front: Values, instance: Instance) -> tuple[Values, Values]:
         "as_of_inferred": bool(front.get("as_of_inferred")),
         **_sources(take),
     }
+    check.period(values["period_from"], values["period_to"])
     links = {
         "practices": _documented(take),
         "bodies": [{"body": key} for key in take.several("bodies", check.slug)],
@@ -150,14 +153,17 @@ def _documented(take: "_Taker") -> list[Values]:
     entries = [entry if isinstance(entry, dict) else {"key": entry} for entry in take.list("practices")]
     if not entries:
         raise Unusable("The case documents no practice.", "Name at least one under “practices”.")
+    keys = check.once([take.each("practices", entry.get("key", ""), check.slug) for entry in entries])
     return [
-        {
-            "practice": take.each("practices", entry.get("key", ""), check.slug),
-            "position": at,
-            "adaptation": entry.get("adaptation") or {},
-        }
-        for at, entry in enumerate(entries)
+        {"practice": key, "position": at, "adaptation": _adaptation(entry.get("adaptation") or {})}
+        for at, (key, entry) in enumerate(zip(keys, entries, strict=True))
     ]
+
+
+def _adaptation(words: Any) -> Values:
+    if not isinstance(words, dict):
+        raise Unusable("“adaptation” is no text by language.", "Write {et: …, en: …}.")
+    return {language: check.text(str(text)) for language, text in words.items()}
 
 
 def _sources(take: "_Taker") -> Values:
@@ -201,7 +207,7 @@ class _Taker:
         return found
 
     def several(self, name: str, test: Check) -> Sequence[Any]:
-        return [self.each(name, value, test) for value in self.list(name)]
+        return check.once([self.each(name, value, test) for value in self.list(name)])
 
     def codes(self, name: str, codes: Mapping[str, Any]) -> Sequence[str]:
         return self.several(name, check.one_of(codes))

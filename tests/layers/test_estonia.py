@@ -9,7 +9,6 @@ from collections import Counter
 from datetime import date
 
 import pytest
-from sqlalchemy.exc import DataError
 
 from layers import catalog, geo, imports, places, practices, store
 from layers.sources import instance as sources
@@ -73,11 +72,6 @@ def test_there_are_15_counties_and_79_municipalities(asking):
 
 @pytest.mark.postgis
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    raises=DataError,
-    reason="dates of areas become times, too long for their column on PostgreSQL",
-)
 def test_estonia_is_the_same_on_both_stores(estonia, asking, postgis):
     url = postgis.create()
     engine = store.open_store(url)

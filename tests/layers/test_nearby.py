@@ -60,7 +60,7 @@ def by_hand(there, place, *, layer, most, within_m):
 )
 @settings(
     # Each example is undone, so that the fixture's session is as new.
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

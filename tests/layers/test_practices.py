@@ -18,7 +18,7 @@ BODIES = ("one", "two")
 AREAS = ("county:01", "municipality:0101")
 EVERY = settings(
     # Each example is undone, so that the fixture's session is as new.
-    max_examples=25,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -92,6 +92,7 @@ def counties_without_shapes(folder):
         collection["features"][0]["geometry"] = None
 
     make.change(folder, COUNTIES, change)
+    make.replace(folder, POLICE, "county:01;county:02", "county:01")
 
 
 def resource(name, **changes):
@@ -321,7 +322,7 @@ DAMAGES = {
         POLICE,
         2,
         "The point has no precision",
-        "in the column precision",
+        "how exact it is",
     ),
     "a settlement has no point": (swap(PLACES, "58.5,25.5", ","), PLACES, 3, "lat is blank", "needs a point"),
     "a settlement has half a point": (
@@ -401,32 +402,81 @@ DAMAGES = {
         "cannot be read as a table",
         "CSV in UTF-8",
     ),
+    "a table is empty": (
+        put(PLACES, ""),
+        PLACES,
+        1,
+        "The columns code, county, lat",
+        "Add them",
+    ),
+    "a column is misspelt": (
+        swap(POLICE, "note_en", "note_eng"),
+        POLICE,
+        1,
+        "The columns note_eng are not known",
+        "Correct their names",
+    ),
+    "a population is a superscript": (
+        swap(PLACES, "3400", "34²"),
+        PLACES,
+        4,
+        "“34²” is no whole number",
+        "digits only",
+    ),
+    "an end stands before its beginning": (
+        swap(POLICE, "1995-05,2012-05-16", "2012-05-16,1995-05"),
+        POLICE,
+        3,
+        "It ends (1995-05) before it begins (2012-05-16)",
+        "Correct one of the dates",
+    ),
+    "facts have no code": (
+        swap("counties.csv", "code,", "kood,"),
+        "counties.csv",
+        1,
+        "The columns code are missing",
+        "Add them",
+    ),
+    "facts are not UTF-8": (
+        put("counties.csv", "code,name\n01,Lääs\n".encode("latin-1")),
+        "counties.csv",
+        0,
+        "cannot be read as a table",
+        "CSV in UTF-8",
+    ),
+    "an area's end is no date": (
+        put("counties.csv", "code,valid_to\n01,last spring\n"),
+        "counties.csv",
+        2,
+        "Column valid_to: A date is written 2018, 2018-05 or 2018-05-29",
+        "leave it blank",
+    ),
     # Cases and practices
     "there is no front matter": (
         put(CASE, "# Only text\n"),
         CASE,
-        0,
+        1,
         "There is no front matter",
         "Begin the file with ---",
     ),
     "a text is empty": (
         put(PRACTICE, ""),
         PRACTICE,
-        0,
+        1,
         "There is no front matter",
         "Begin the file with ---",
     ),
     "the front matter does not end": (
         put(CASE, "---\ntitle: A\nsummary: B\n"),
         CASE,
-        0,
+        1,
         "There is no front matter",
         "end its facts with ---",
     ),
     "the front matter is no YAML": (
         put(CASE, "---\ntitle: [A\nsummary: B\n---\nText\n"),
         CASE,
-        0,
+        3,
         "The front matter cannot be read",
         "Mend the line",
     ),
@@ -453,9 +503,9 @@ DAMAGES = {
     ),
     "the default language is missing": (
         drop(CASE),
-        CASE,
+        "cases/first-case.en.md",
         0,
-        "default language is missing",
+        "The file first-case.et.md is missing",
         "carries the facts",
     ),
     "a case has no source": (
@@ -540,7 +590,7 @@ DAMAGES = {
         CASE,
         0,
         "“lat” must lie between",
-        "data/README.md",
+        "degrees of WGS 84",
     ),
     "a case's point has a comma": (
         front(CASE, lambda said: said.update(lat="58,25")),
@@ -591,6 +641,97 @@ DAMAGES = {
         "the practice “delta”, which does not exist",
         "Correct or remove",
     ),
+    "a text is not UTF-8": (
+        put(CASE, "---\ntitle: Küla\n---\n".encode("latin-1")),
+        CASE,
+        0,
+        "not in UTF-8",
+        "Save it in UTF-8",
+    ),
+    "a text has no language in its name": (
+        put("cases/third-case.md", "---\ntitle: A\n---\nText\n"),
+        "cases/third-case.md",
+        0,
+        "“third-case” is not a language of this instance",
+        "key.language.md with one of: et, en",
+    ),
+    "a text is in an unknown language": (
+        put("cases/first-case.de.md", make.a_sheet({"title": "A", "summary": "B"})),
+        "cases/first-case.de.md",
+        0,
+        "“de” is not a language of this instance",
+        "key.language.md with one of: et, en",
+    ),
+    "a documented practice has no key": (
+        front(CASE, lambda said: said.update(practices=[{"adaptation": {}}])),
+        CASE,
+        0,
+        "“practices”: “” is no key",
+        "small letters",
+    ),
+    "a source is a bare text": (
+        front(CASE, lambda said: said.update(sources=["A newspaper"])),
+        CASE,
+        0,
+        "“sources”: a source is no text",
+        "{title: …, url: …, date: …}",
+    ),
+    "an area is a number": (
+        front(CASE, lambda said: said.update(areas=[12])),
+        CASE,
+        0,
+        "“areas”: “12” is no area",
+        "county:0037",
+    ),
+    "a case's lat and lon are swapped": (
+        front(CASE, lambda said: said.update(lat=24.25, lon=58.25)),
+        CASE,
+        0,
+        "24.25, 58.25 lies outside the territory",
+        "Swap lat and lon",
+    ),
+    "a case's point is abroad": (
+        front(CASE, lambda said: said.update(lat=48.25, lon=11.5)),
+        CASE,
+        0,
+        "48.25, 11.5 lies outside the territory",
+        "Check the numbers",
+    ),
+    "a case has only lat": (
+        front(CASE, lambda said: said.pop("lon")),
+        CASE,
+        0,
+        "Only one of lat and lon",
+        "Give both",
+    ),
+    "a case's point has no precision": (
+        front(CASE, lambda said: said.pop("precision")),
+        CASE,
+        0,
+        "The point has no precision",
+        "how exact it is",
+    ),
+    "a case's summary has a contact": (
+        front(CASE, lambda said: said.update(summary="Write to jaan@example.ee")),
+        CASE,
+        0,
+        "There is a private contact",
+        "Take it out",
+    ),
+    "a case's text has a contact": (
+        swap("cases/first-case.en.md", "Text.", "Ring +372 5555 1234."),
+        "cases/first-case.en.md",
+        0,
+        "There is a private contact",
+        "Take it out",
+    ),
+    "a practice's text has a contact": (
+        swap("practices/beta.en.md", "Text.", "Ring +372 5555 1234."),
+        "practices/beta.en.md",
+        0,
+        "There is a private contact",
+        "Take it out",
+    ),
     # Areas
     "a polygon crosses itself": (
         counties(a_county(BOW_TIE), SECOND),
@@ -603,22 +744,22 @@ DAMAGES = {
         counties(SECOND, a_county(shapely.LineString([(24, 58), (25, 59)]))),
         COUNTIES,
         0,
-        "Feature 2, 01: it is a LineString, not a polygon",
-        "Repair it",
+        "Feature 2, 01: It is a LineString, not a polygon",
+        "Areas are polygons",
     ),
     "an area is a point": (
         counties(SECOND, a_county(shapely.Point(24, 58))),
         COUNTIES,
         0,
-        "Feature 2, 01: it is a Point",
-        "Repair it",
+        "Feature 2, 01: It is a Point",
+        "Areas are polygons",
     ),
     "an area is empty": (
         counties(SECOND, a_county(shapely.Polygon())),
         COUNTIES,
         0,
-        "Feature 2, 01: it has no shape",
-        "Repair it",
+        "Feature 2, 01: It has no shape",
+        "Draw it, or remove the feature",
     ),
     "areas have no coordinate system": (
         a_shapefile_without_crs,
@@ -652,8 +793,8 @@ DAMAGES = {
         counties_without_shapes,
         COUNTIES,
         0,
-        "Feature 1, 01: it has no shape",
-        "Repair it",
+        "Feature 1, 01: It has no shape",
+        "Draw it, or remove the feature",
     ),
     "areas have no code": (
         put(COUNTIES, make.a_map([({"kind": "county"}, shapely.box(24, 58, 25, 59))])),
@@ -704,23 +845,29 @@ DAMAGES = {
         layer(0, color="red"),
         INSTANCE,
         0,
-        "Layer 1, “police”, has an unknown part “color”",
-        "Remove it",
+        "layers, “police”: the part “color” is unknown",
+        "Correct its name or remove it",
     ),
-    "a layer has no key": (layer(1, key=None), INSTANCE, 0, "Layer 2 has no key", "Give it one"),
-    "a layer has no colour": (layer(0, colour=None), INSTANCE, 0, "Layer “police” has no colour", "Add it"),
+    "a layer has no key": (layer(1, key=None), INSTANCE, 0, "Entry 2 of layers has no key", "Give it one"),
+    "a layer has no colour": (
+        layer(0, colour=None),
+        INSTANCE,
+        0,
+        "layers, “police”: colour is missing",
+        "Add it",
+    ),
     "a layer has an unknown symbol": (
         layer(0, symbol="skull"),
         INSTANCE,
         0,
-        "the symbol “skull”",
+        "layers, “police”: the symbol “skull” is unknown",
         "Use one of: square",
     ),
     "a layer is of an unknown sort": (
         layer(0, of="people"),
         INSTANCE,
         0,
-        "the of “people”",
+        "layers, “police”: the of “people” is unknown",
         "Use one of: bodies, cases, areas",
     ),
     "datapackage.json is missing": (drop(PACKAGE), PACKAGE, 0, "The file is missing", "data/README.md"),
@@ -753,18 +900,67 @@ DAMAGES = {
         "Resource “police” points to bodies/police.csv, which is not there",
         "Add the file or remove",
     ),
-    "practices have no resource": (
-        forget("practices"),
-        CASE,
-        0,
-        "the practice “beta”, which does not exist",
-        "Correct or remove",
-    ),
     "a layer has no resource": (
         forget("villages"),
         PACKAGE,
         0,
         "no resource for the layers villages",
+        "Add one of the same name",
+    ),
+    "a basemap has an unknown part": (
+        edit(INSTANCE, lambda about: about["basemaps"][0].update(colour="red")),
+        INSTANCE,
+        0,
+        "basemaps, “osm”: the part “colour” is unknown",
+        "Correct its name or remove it",
+    ),
+    "bounds are three numbers": (
+        edit(INSTANCE, lambda about: about.update(bounds=[24, 58, 26])),
+        INSTANCE,
+        0,
+        "“bounds” cannot be [24, 58, 26]",
+        "[west, south, east, north]",
+    ),
+    "the metric system is a name": (
+        edit(INSTANCE, lambda about: about.update(metric_crs="L-EST")),
+        INSTANCE,
+        0,
+        "“metric_crs” cannot be L-EST",
+        "EPSG number",
+    ),
+    "the default language is none of the languages": (
+        edit(INSTANCE, lambda about: about.update(languages=["en", "ru"])),
+        INSTANCE,
+        0,
+        "“default_language” cannot be et",
+        "Name one of the languages",
+    ),
+    "two layers have one key": (
+        edit(INSTANCE, lambda about: about["layers"].append(about["layers"][0])),
+        INSTANCE,
+        0,
+        "layers: “police” stands there twice",
+        "another key",
+    ),
+    "a licence has no name": (
+        resource("police", licenses=[{"title": "CC0"}]),
+        PACKAGE,
+        0,
+        "Resource “police” has no licenses with a name",
+        "Add it",
+    ),
+    "a source of a resource has no title": (
+        resource("police", sources=[{"path": "https://example.org"}]),
+        PACKAGE,
+        0,
+        "Resource “police” has no sources with a title",
+        "Add it",
+    ),
+    "resources are null": (
+        edit(PACKAGE, lambda package: package.update(resources=None)),
+        PACKAGE,
+        0,
+        "no resource for the layers police, villages, counties",
         "Add one of the same name",
     ),
 }
@@ -808,14 +1004,17 @@ def test_a_damage_is_told_with_file_row_and_remedy_and_nothing_is_loaded(instanc
     with pytest.raises(BadInstance) as told:
         imports.load(engine, catalog.read_instance(instance.folder), today=TODAY)
 
-    problem, *others = told.value.problems
-    assert problem.file.endswith(file)
+    # What points to a refused row is no second problem.
+    (problem,) = told.value.problems
+    # Where an instance has no such file at all, its whole path tells which folder was looked into.
+    assert problem.file in (file, str(instance.folder / file))
     assert problem.row == row
     assert what in problem.what
     assert remedy in problem.remedy
+    assert problem.what.endswith(".")
+    assert problem.remedy[0].isupper()
+    assert problem.remedy.endswith(".")
     assert str(problem).startswith(f"{problem.file}, line {row}: " if row else f"{problem.file}: ")
-    # What pointed to a refused row is told too, and nothing else.
-    assert [other.what for other in others if "which does not exist" not in other.what] == []
     with store.reading(engine, srid=make.SRID) as session:
         assert make.everything(session) == held
 
@@ -831,15 +1030,14 @@ def test_all_problems_of_all_files_are_told_together(instance):
     with pytest.raises(BadInstance) as told:
         sources.read(instance)
 
-    direct = [p for p in told.value.problems if "does not exist" not in p.what]
-    assert {(p.file.removeprefix("tiny/"), p.row) for p in direct} == {
+    assert {(p.file, p.row) for p in told.value.problems} == {
         (POLICE, 2),
         (POLICE, 3),
         (PLACES, 4),
         (CASE, 0),
         (COUNTIES, 0),
     }
-    assert [p.what.split(":")[0] for p in direct if p.row == 2] == [
+    assert [p.what.split(":")[0] for p in told.value.problems if p.row == 2] == [
         "Column capabilities",
         "Column readiness",
     ]
@@ -848,14 +1046,35 @@ def test_all_problems_of_all_files_are_told_together(instance):
 
 def test_all_problems_of_the_instance_itself_are_told_together(instance):
     layer(0, color="red", colour=None)(instance.folder)
-    edit(INSTANCE, lambda about: about.pop("bounds"))(instance.folder)
+    edit(INSTANCE, lambda about: about.update(bounds=[24, 58, 26], metric_crs="L-EST"))(instance.folder)
     resource("villages", licenses=[])(instance.folder)
 
     assert [problem.what for problem in problems(instance.folder)] == [
+        "“bounds” cannot be [24, 58, 26].",
+        "“metric_crs” cannot be L-EST.",
+        "layers, “police”: colour is missing.",
+        "layers, “police”: the part “color” is unknown.",
+        "Resource “villages” has no licenses with a name.",
+    ]
+
+
+def test_a_missing_part_of_the_instance_hides_no_other_problem(instance):
+    layer(0, colour=None)(instance.folder)
+    edit(INSTANCE, lambda about: about.pop("bounds"))(instance.folder)
+
+    assert [problem.what for problem in problems(instance.folder)] == [
         "“bounds” is missing.",
-        "Layer 1, “police”, has an unknown part “color”.",
-        "Layer “police” has no colour.",
-        "Resource “villages” has no licenses.",
+        "layers, “police”: colour is missing.",
+    ]
+
+
+def test_without_the_practices_every_case_tells_which_one_it_lacks(instance):
+    forget("practices")(instance.folder)
+
+    assert [(problem.file, problem.what) for problem in problems(instance.folder)] == [
+        (CASE, "It points to the practice “beta”, which does not exist."),
+        (CASE, "It points to the practice “alpha”, which does not exist."),
+        ("cases/second-case.et.md", "It points to the practice “alpha”, which does not exist."),
     ]
 
 
@@ -936,6 +1155,51 @@ def test_a_checksum_sees_every_file_of_a_resource_and_its_facts(instance):
     assert {name for name in before if before[name] != after[name]} == {"cases", "counties"}
 
 
+# --- What is told, and at which line
+
+
+def test_the_date_of_an_area_is_the_one_that_is_written(instance):
+    def date_it(collection):
+        for feature in collection["features"]:
+            feature["properties"]["as_of"] = "2018-09-01"
+
+    edit(COUNTIES, date_it)(instance.folder)
+
+    assert [row.values["as_of"] for row in rows_of(instance.folder, "counties")] == ["2018-09-01"] * 2
+
+
+def test_a_short_first_row_is_told_by_its_own_line(instance):
+    text = (instance.folder / POLICE).read_text(encoding="utf-8").splitlines()
+    text[1] = "west-station,Lühike,,station"
+    make.write(instance.folder, POLICE, "\n".join(text) + "\n")
+
+    told = [problem.row for problem in problems(instance.folder) if problem.file == POLICE]
+
+    assert set(told) == {2}
+
+
+def test_bad_yaml_in_a_text_is_told_by_its_line_in_the_file(instance):
+    put(CASE, "---\ntitle: A\nsummary: B\ntheme: [watch\nstage: x\n---\nText\n")(instance.folder)
+
+    (problem,) = problems(instance.folder)
+
+    assert problem.row in (4, 5)
+
+
+def test_a_refused_row_is_not_called_missing(instance):
+    swap(POLICE, ",always,", ",never,")(instance.folder)
+
+    assert [problem.what for problem in problems(instance.folder)] == [
+        "Column readiness: “never” is not a known code."
+    ]
+
+
+def test_a_file_is_named_by_its_path_in_the_instance(instance):
+    swap(PLACES, "3400", "many")(instance.folder)
+
+    assert [problem.file for problem in problems(instance.folder)] == [PLACES]
+
+
 # --- Partial dates
 
 
@@ -971,7 +1235,7 @@ def test_years_since_a_date_are_whole_years():
 
 
 @given(data=st.binary(max_size=200))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_bytes_are_refused_in_sentences(instance, data):
     # The same file is written anew for every example.
     make.write(instance.folder, VILLAGES, b"key,name\n" + data)
@@ -981,115 +1245,51 @@ def test_random_bytes_are_refused_in_sentences(instance, data):
     assert [problem for problem in found if problem.file == VILLAGES] or not data.strip()
 
 
-# --- Damages that are not told yet
+# --- Damages of the form of a file
 
-CRASHES = {
-    "facts without code": swap("counties.csv", "code,", "kood,"),
-    "facts are not UTF-8": put("counties.csv", "code,name\n01,Lääs\n".encode("latin-1")),
-    "a text is not UTF-8": put(CASE, "---\ntitle: Küla\n---\n".encode("latin-1")),
-    "a documented practice has no key": front(CASE, lambda f: f.update(practices=[{"adaptation": {}}])),
-    "a source is a bare text": front(CASE, lambda f: f.update(sources=["A newspaper"])),
-    "an area is a number": front(CASE, lambda f: f.update(areas=[12])),
-    "a basemap has an unknown part": edit(INSTANCE, lambda a: a["basemaps"][0].update(colour="red")),
-    "bounds are three numbers": edit(INSTANCE, lambda a: a.update(bounds=[24, 58, 26])),
-    "the metric system is a name": edit(INSTANCE, lambda a: a.update(metric_crs="L-EST")),
-    "a licence has no name": resource("police", licenses=[{"title": "CC0"}]),
-    "a source of a resource has no title": resource("police", sources=[{"path": "https://example.org"}]),
-    "resources are null": edit(PACKAGE, lambda package: package.update(resources=None)),
-    "a population is a superscript": swap(PLACES, "3400", "34²"),
-}
-SILENT = {
-    "a table is empty": put(PLACES, ""),
-    "a case's lat and lon are swapped": front(CASE, lambda f: f.update(lat=24.25, lon=58.25)),
-    "a case's point is abroad": front(CASE, lambda f: f.update(lat=48.25, lon=11.5)),
-    "a case has only lat": front(CASE, lambda f: f.pop("lon")),
-    "a case's point has no precision": front(CASE, lambda f: f.pop("precision")),
-    "a case's summary has a contact": front(CASE, lambda f: f.update(summary="Write to jaan@example.ee")),
-    "a case's text has a contact": swap("cases/first-case.en.md", "Text.", "Ring +372 5555 1234."),
-    "a practice's text has a contact": swap("practices/beta.en.md", "Text.", "Ring +372 5555 1234."),
-    "an area's code is repeated": counties(a_county(shapely.box(24, 58, 25, 59)), SECOND, SECOND),
-    "a text has no language in its name": put("cases/third-case.md", "---\ntitle: A\n---\nText\n"),
-    "a text is in an unknown language": put(
-        "cases/first-case.de.md", make.a_sheet({"title": "A", "summary": "B"})
+
+def titled(name, title):
+    """A damage: a translation's title is another kind of value."""
+    return front(f"cases/{name}.en.md", lambda said: said.update(title=title))
+
+
+MALFORMED = {
+    "a date in a text is not in the calendar": swap(CASE, "from: '2015'", "from: 2015-02-30"),
+    "a title is a date": titled("first-case", date(2015, 2, 3)),
+    "the metric system does not exist": edit(INSTANCE, lambda about: about.update(metric_crs=999999)),
+    "layers are a number": edit(INSTANCE, lambda about: about.update(layers=5)),
+    "a layer's key is a list": layer(0, key=["a"]),
+    "a licence is a bare text": resource("police", licenses=["CC0-1.0"]),
+    "a resource is a bare text": edit(PACKAGE, lambda package: package["resources"].append("police")),
+    "a table is a folder": resource("police", path="cases"),
+    "a case ends before it begins": front(CASE, lambda said: said.update({"from": "2021", "to": "2015"})),
+    "an adaptation has a contact": front(
+        CASE, lambda said: said["practices"][0].update(adaptation={"et": "tel 12"})
     ),
-    "the default language is none of the languages": edit(
-        INSTANCE, lambda a: a.update(languages=["en", "ru"])
+    "an adaptation is a bare text": front(
+        CASE, lambda said: said["practices"][0].update(adaptation="Teisiti")
     ),
-    "two layers have one key": edit(INSTANCE, lambda a: a["layers"].append(a["layers"][0])),
-    "an end stands before its beginning": swap(POLICE, "1995-05,2012-05-16", "2012-05-16,1995-05"),
-    "an area's end is no date": put("counties.csv", "code,valid_to\n01,last spring\n"),
-    "a column is misspelt": swap(POLICE, "note_en", "note_eng"),
+    "a title is a number": titled("first-case", 112),
+    "a case names a practice twice": front(CASE, lambda said: said.update(practices=["alpha", "alpha"])),
+    "an organisation serves an area twice": swap(POLICE, "county:02", "county:01"),
+    "bounds are turned": edit(INSTANCE, lambda about: about.update(bounds=[26, 58, 24, 59])),
+    "a resource stands there twice": edit(
+        PACKAGE, lambda package: package["resources"].append(package["resources"][0])
+    ),
 }
 
 
-def not_told_yet(damages, reason):
-    """Each is known to fail; one that layers has learnt to tell moves up to DAMAGES."""
-    mark = pytest.mark.xfail(strict=True, reason=reason)
-    return [pytest.param(harm, id=name, marks=mark) for name, harm in damages.items()]
-
-
-@pytest.mark.parametrize("harm", not_told_yet(CRASHES, "it ends in a traceback"))
-def test_a_damage_does_not_end_in_a_traceback(instance, harm):
+@pytest.mark.parametrize("harm", MALFORMED.values(), ids=MALFORMED)
+def test_a_damage_is_told_with_its_remedy(instance, harm):
     harm(instance.folder)
 
-    found = problems(instance.folder)
-
-    assert [problem.file for problem in found if problem.remedy]
+    assert [problem.file for problem in problems(instance.folder) if problem.remedy]
 
 
-@pytest.mark.parametrize("harm", not_told_yet(SILENT, "it is loaded without a word"))
-def test_a_damage_is_not_passed_over_in_silence(instance, harm):
-    harm(instance.folder)
-
-    found = problems(instance.folder)
-
-    assert [problem.file for problem in found if problem.remedy]
-
-
-@pytest.mark.xfail(strict=True, reason="GDAL makes a time of a whole date: 2018-09-01 00:00:00")
-def test_the_date_of_an_area_is_the_one_that_is_written(instance):
-    def date_it(collection):
-        for feature in collection["features"]:
-            feature["properties"]["as_of"] = "2018-09-01"
-
-    edit(COUNTIES, date_it)(instance.folder)
-
-    assert [row.values["as_of"] for row in rows_of(instance.folder, "counties")] == ["2018-09-01"] * 2
-
-
-@pytest.mark.xfail(strict=True, reason="the first row's cells are taken for the header's columns")
-def test_a_short_first_row_is_told_by_its_own_line(instance):
-    text = (instance.folder / POLICE).read_text(encoding="utf-8").splitlines()
-    text[1] = "west-station,Lühike,,station"
-    make.write(instance.folder, POLICE, "\n".join(text) + "\n")
-
-    told = [problem.row for problem in problems(instance.folder) if problem.file == POLICE]
-
-    assert set(told) == {2}
-
-
-@pytest.mark.xfail(
-    strict=True, reason="the line is counted from below the first --- and stands in the text only"
-)
-def test_bad_yaml_in_a_text_is_told_by_its_line_in_the_file(instance):
-    put(CASE, "---\ntitle: A\nsummary: B\ntheme: [watch\nstage: x\n---\nText\n")(instance.folder)
+def test_a_repeated_area_is_told_by_its_code(instance):
+    counties(a_county(shapely.box(24, 58, 25, 59)), SECOND, SECOND)(instance.folder)
 
     (problem,) = problems(instance.folder)
 
-    assert problem.row in (4, 5)
-
-
-@pytest.mark.xfail(strict=True, reason="links are checked against used rows only, not against refused ones")
-def test_a_refused_row_is_not_called_missing(instance):
-    swap(POLICE, ",always,", ",never,")(instance.folder)
-
-    assert [problem.what for problem in problems(instance.folder)] == [
-        "Column readiness: “never” is not a known code."
-    ]
-
-
-@pytest.mark.xfail(strict=True, reason="the name is the folder's and the file's, also for files at the top")
-def test_a_file_is_named_by_its_path_in_the_instance(instance):
-    swap(PLACES, "3400", "many")(instance.folder)
-
-    assert [problem.file for problem in problems(instance.folder)] == [PLACES]
+    assert (problem.file, problem.row) == (COUNTIES, 0)
+    assert problem.what == "The key “county:02” stands there twice."

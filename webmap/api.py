@@ -110,5 +110,5 @@ def _labels(as_of: date) -> Iterable[dict[str, Any]]:
 
 def _feature(shape: Any, about: Mapping[str, Any]) -> dict[str, Any]:
     # Five digits are 0.6 m in Estonia, finer than any point of ours is true.
-    rounded = shapely.transform(shape, lambda points: points.round(5))
+    rounded = shapely.orient_polygons(shapely.transform(shape, lambda points: points.round(5)))
     return {"type": "Feature", "properties": about, "geometry": shapely.geometry.mapping(rounded)}

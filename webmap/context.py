@@ -15,6 +15,7 @@ from layers.places import Body
 from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
+_QUESTIONS = ("as_of", "audience", "lat", "lon", "outcome", "theme")
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -82,10 +83,9 @@ def same_page(language: str) -> str:
     """This page in another language; the start page where this one exists in none."""
     if not request.endpoint or not request.endpoint.startswith("pages."):
         return page("home", language=language)
-    shown = {name: value for name, value in request.args.items() if name != "part"}
-    return page(
-        request.endpoint.removeprefix("pages."), **{**(request.view_args or {}), **shown}, language=language
-    )
+    # Only questions that our pages know: names such as _scheme would rewrite the address.
+    asked = {name: value for name, value in request.args.items() if name in _QUESTIONS}
+    return url_for(request.endpoint, **{**asked, **(request.view_args or {}), "language": language})
 
 
 def body_name(body: Body) -> str:

@@ -45,10 +45,16 @@ def _store_failed(error: DatabaseError) -> Response:
 
 def _known(error: LayersError) -> Response:
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-    response = _answer(status, gettext(error.text).format(**error.values))
+    values = {name: _short(value) for name, value in error.values.items()}
+    response = _answer(status, gettext(error.text).format(**values))
     if status == 503:
         response.headers["Retry-After"] = "10"
     return response
+
+
+def _short(value: object) -> object:
+    """What a visitor sent comes back to be recognised, not at any length."""
+    return f"{value[:60]}…" if isinstance(value, str) and len(value) > 80 else value
 
 
 def _http(error: HTTPException) -> Response:

@@ -1,17 +1,24 @@
 """Query string → values. Every value is checked here, once."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 from flask import request
 
 from layers import dates
-from layers.errors import N_, Invalid
+from layers.errors import N_, BadDate, Invalid
 from layers.geo import Bbox, Place
+
+_NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{0,20})?", re.ASCII)
 
 
 class NoNumber(Invalid):
     text = N_("“{name}” must be a number; “{value}” is not.")
+
+
+class NoDate(Invalid):
+    text = N_("“{name}” is a date, written 2018, 2018-05 or 2018-05-29; “{value}” is not.")
 
 
 class Missing(Invalid):
@@ -40,7 +47,10 @@ def seconds_left_today() -> int:
 def as_of(args: Mapping[str, str]) -> date:
     """The day asked about: `as_of`, else today. A partial date means its first day."""
     text = args.get("as_of", "").strip()
-    return dates.first_day(text) if text else today()
+    try:
+        return dates.first_day(text) if text else today()
+    except BadDate as error:
+        raise NoDate(name="as_of", value=text) from error
 
 
 def place(args: Mapping[str, str]) -> Place:
@@ -70,7 +80,7 @@ def _number(args: Mapping[str, str], name: str) -> float:
     text = args.get(name, "").strip().replace(",", ".")
     if not text:
         raise Missing(name=name)
-    try:
-        return float(text)
-    except ValueError as error:
-        raise NoNumber(name=name, value=text) from error
+    # float() alone would also take 5_8 and the digits of other scripts.
+    if not _NUMBER.fullmatch(text):
+        raise NoNumber(name=name, value=text)
+    return float(text)

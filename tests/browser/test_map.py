@@ -9,6 +9,8 @@ from shapely import STRtree
 from tests.browser.conftest import SIZES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+OPEN = """() => document.getElementById('detail').hidden ? ''
+  : document.querySelector('#detail h1').textContent.trim()"""
 FAILED = {
     "et": "Seda ei õnnestunud laadida. Kontrollige ühendust ja proovige uuesti.",
     "en": "This could not be loaded. Check the connection and try again.",
@@ -210,9 +212,6 @@ def test_a_reload_restores_view_layers_and_panel(visit, layers):
     assert after == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="map.js state() writes “&lon=” unencoded, so the hash loses the longitude"
-)
 def test_who_is_near_survives_a_reload(visit, layers):
     lon, lat = empty_land(layers)
     visitor = visit()
@@ -236,15 +235,11 @@ def test_back_and_forward_walk_through_what_was_open(visit, layers):
     page.evaluate("void turvakaart.open('cases/turi-lembitu')")
     second = visitor.panel()
 
-    walked = []
-    for step in ("back", "back", "forward", "forward"):
-        page.evaluate(f"history.{step}()")
-        page.wait_for_timeout(150)
-        walked.append(visitor.panel())
-
     assert first == body["properties"]["name"]
     assert second not in ("", first)
-    assert walked == [first, "", first, second]
+    for step, wanted in (("back", first), ("back", ""), ("forward", first), ("forward", second)):
+        page.evaluate(f"void history.{step}()")
+        visitor.until(f"({OPEN})()", wanted)
 
 
 def test_escape_closes_the_panel(visit, layers):
@@ -427,13 +422,7 @@ def test_a_hostile_case_stays_text_in_the_panel(visit, hostile_home):
     "motion",
     [
         "no-preference",
-        pytest.param(
-            "reduce",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="map.js and Leaflet animate pans and zooms whatever prefers-reduced-motion says",
-            ),
-        ),
+        "reduce",
     ],
 )
 def test_who_wants_less_motion_sees_the_map_jump(visit, motion):

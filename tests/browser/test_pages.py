@@ -32,7 +32,6 @@ DATED = ["?as_of=2012-05-15", "layers/rescue?as_of=2012-05-15"]
 ON_PURPOSE = "status of 40"
 
 
-@pytest.mark.xfail(strict=True, reason="turvakaart.css: nothing breaks a long word outside of .facts")
 @pytest.mark.parametrize("size", ["desktop", "small"])
 def test_no_hostile_name_makes_a_page_scroll_sideways(visit, hostile_home, size):
     visitor = visit(size=size, home=hostile_home)
@@ -52,10 +51,7 @@ def test_no_hostile_name_makes_a_page_scroll_sideways(visit, hostile_home, size)
     assert wide == {}
 
 
-NARROW = pytest.mark.xfail(strict=True, reason="body.app: the bar's menu widens the only column at 320 px")
-
-
-@pytest.mark.parametrize("size", ["desktop", "phone", pytest.param("small", marks=NARROW)])
+@pytest.mark.parametrize("size", ["desktop", "phone", "small"])
 def test_no_page_scrolls_sideways(visit, size):
     visitor = visit(size=size)
     visitor.forgive(ON_PURPOSE)
@@ -93,7 +89,6 @@ def test_axe_finds_nothing(visit, size, language):
     assert found == {}
 
 
-@pytest.mark.xfail(strict=True, reason="cases.html goes from h1 to the h3 of facts.case_item")
 def test_axe_finds_nothing_in_the_list_of_cases(visit):
     visitor = visit(bypass_csp=True)
 

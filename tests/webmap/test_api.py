@@ -60,12 +60,7 @@ def test_every_shape_is_valid(client, estonia, step):
         assert [shapely.is_valid_reason(shape) for shape in found if not shape.is_valid] == [], name
 
 
-TURNED = pytest.mark.xfail(
-    strict=True, reason="coverage_simplify turns rings; api._feature does not orient them"
-)
-
-
-@pytest.mark.parametrize("step", ["near", pytest.param("far", marks=TURNED)])
+@pytest.mark.parametrize("step", ["near", "far"])
 def test_rings_follow_the_right_hand_rule(client, estonia, step):
     turned = {}
     for name in (*(layer.key for layer in estonia.layers_of("areas")), *GROUND):
@@ -217,7 +212,6 @@ def test_a_bad_question_gets_a_problem_that_names_it(client, name, asked, status
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.xfail(strict=True, reason="errors.BadDate does not know the name of the parameter")
 def test_a_bad_date_names_its_parameter(client):
     assert "as_of" in the_layer(client, "police", as_of="2018-13").json["detail"]
 

@@ -283,7 +283,6 @@ def test_the_counts_of_the_map_are_those_of_the_lists(app, client, estonia, aske
     assert {key: int(count) for key, count in counts.items()} == rows
 
 
-@pytest.mark.xfail(strict=True, reason="map.html links each count to the list of today, not of the day shown")
 def test_the_lists_of_the_map_of_another_day_are_of_that_day(client):
     found = look(client, f"/et/?as_of={EVE}")
 

@@ -4,6 +4,16 @@ window.turvakaart = (() => {
   const SPREAD = 2.39996; // The golden angle: neighbours in one place do not hide each other.
   const settled = new Map(); // "lat,lng" -> symbols that stand there and are switched on
 
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+    const { panBy } = L.Map.prototype;
+    L.Map.mergeOptions({ zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false });
+    L.Map.include({
+      panBy(offset, options) {
+        return panBy.call(this, offset, { ...options, animate: false });
+      },
+    });
+  }
+
   const fetchJson = async (url) => {
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(`${answer.status}`);
@@ -231,7 +241,7 @@ window.turvakaart = (() => {
       const { lat, lng } = map.getCenter();
       const found = [`at=${map.getZoom()}/${lat.toFixed(4)}/${lng.toFixed(4)}`];
       if (boxes.some((box) => box.checked !== box.defaultChecked)) found.push(`show=${boxes.filter((box) => box.checked).map((box) => box.value)}`);
-      if (text.dataset.path) found.push(`open=${text.dataset.path}`);
+      if (text.dataset.path) found.push(`open=${text.dataset.path.replaceAll("&", "%26")}`);
       return `#${found.join("&")}`;
     };
     const write = (push) => {
@@ -300,11 +310,11 @@ window.turvakaart = (() => {
       tell("");
       document.getElementById("told").textContent = heading ? heading.textContent : "";
       if (push) text.focus({ preventScroll: true });
+      write(push); // Before the map moves: its own entry must not replace the one before this.
       const at = find(path);
       mark(at);
       if (at && phone.matches) map.panTo(map.unproject(map.project(at).add([0, map.getSize().y * 0.28])), { animate: false });
       else if (at && !map.getBounds().pad(-0.05).contains(at)) map.panTo(at);
-      write(push);
     }
     function close(push = true) {
       asked += 1;

@@ -67,6 +67,13 @@ class StoreNotReady(Unavailable):
     text = N_("The store is not set up. Run: turvakaart setup")
 
 
+class BadStoreAddress(Unavailable):
+    text = N_(
+        "The store's address cannot be used. Write postgresql+psycopg://user@host/name and install "
+        "turvakaart[postgis], or leave it out."
+    )
+
+
 class StoreBroken(Unavailable):
     text = N_("The store {place} cannot be used: {reason}.")
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from layers import columns
-from layers.errors import StoreBroken, StoreNotReady
+from layers.errors import BadStoreAddress, StoreBroken, StoreNotReady
 from layers.model import Base
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -28,11 +28,15 @@ def open_store(url: str) -> Engine:
     """An engine for `sqlite:///file` or `postgresql+psycopg://…`; connects on first use.
 
     Raises:
+        BadStoreAddress: the address is none, or its driver is not installed.
         StoreBroken: the folder for the file cannot be made.
     """
-    if make_url(url).get_backend_name() == "sqlite":
-        return _open_sqlite(url)
-    return create_engine(url, pool_pre_ping=True)
+    try:
+        if make_url(url).get_backend_name() == "sqlite":
+            return _open_sqlite(url)
+        return create_engine(url, pool_pre_ping=True)
+    except (ArgumentError, ImportError) as error:
+        raise BadStoreAddress from error  # Its own text may repeat a password.
 
 
 def _open_sqlite(url: str) -> Engine:

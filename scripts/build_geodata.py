@@ -45,8 +45,10 @@ SIMPLIFY_M = 15.0
 OLD_BORDER_M = 300.0  # how far outside an old county its own settlement may seem to lie
 TOWN_REACH_M = 25_000.0
 CONTEXT = shapely.box(20.5, 56.9, 29.5, 60.6)
+STRIP_DEG = 0.05
 WITHIN = shapely.box(20.8, 57.05, 29.2, 60.45)  # far and near overlap, so that no seam shows
 FAR = shapely.box(8, 51.5, 42, 66.5)
+ESTONIA = "233"
 CONTEXT_COUNTRIES = {
     "246": ("fi", "Soome", "Finland"),
     "428": ("lv", "Läti", "Latvia"),
@@ -235,7 +237,7 @@ def read_countries(path: Path) -> Shapes:
     return {
         item["id"]: shapely.make_valid(MultiPolygon([polygon_of(p, arcs) for p in item_polygons(item)]))
         for item in topology["objects"]["countries"]["geometries"]
-        if item.get("id") in CONTEXT_COUNTRIES
+        if item.get("id") in (ESTONIA, *CONTEXT_COUNTRIES)
     }
 
 
@@ -478,7 +480,10 @@ def neighbours(countries: Shapes, lakes: BaseGeometry) -> Shapes:
     found = {}
     for number, (code, _, _) in CONTEXT_COUNTRIES.items():
         land = shapely.intersection(countries[number], FAR)
-        close = shapely.difference(shapely.intersection(land, CONTEXT), lakes)
+        # Where the border runs on land, Natural Earth's own Estonia fills the strip up to our border.
+        strip = shapely.intersection(countries[ESTONIA], shapely.buffer(land, STRIP_DEG))
+        close = shapely.union_all([shapely.intersection(land, CONTEXT), strip])
+        close = shapely.difference(close, lakes)
         near = outline(close, least_m2=1e6, tolerance_m=150)
         # Far away it only keeps the land from ending at a straight line.
         far = outline(shapely.difference(land, WITHIN), least_m2=3e8, tolerance_m=5_000)

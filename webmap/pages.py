@@ -120,11 +120,16 @@ def area(kind: str, code: str) -> ResponseReturnValue:
 def here() -> ResponseReturnValue:
     args = params.arguments()
     place, as_of, session = params.place(args), params.as_of(args), db.session()
-    kinds = db.instance().layers_of("bodies")
-    near = [(kind, nearby.partners(session, place=place, layer=kind.key, as_of=as_of)) for kind in kinds]
     mapped = {layer.kind for layer in db.instance().layers_of("areas")}
     areas = [area for area in places.areas_at(session, place, as_of=as_of) if area.kind in mapped]
-    return _page("pages/here.html", place=place, areas=areas, near=near)
+    serving = {
+        body.key: body
+        for area in reversed(areas)
+        for body in places.bodies_serving(session, area.key, as_of=as_of)
+    }
+    kinds = db.instance().layers_of("bodies")
+    near = [(kind, nearby.partners(session, place=place, layer=kind.key, as_of=as_of)) for kind in kinds]
+    return _page("pages/here.html", place=place, areas=areas, serving=serving.values(), near=near)
 
 
 @bp.get("/<language>/cases/")

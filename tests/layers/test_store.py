@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 
 from layers import catalog, geo, imports, store
 from layers.columns import Geom, in_box, wkb_of
-from layers.errors import StoreBroken, StoreNotReady
+from layers.errors import BadStoreAddress, StoreBroken, StoreNotReady
 from layers.model import Area, Base, Body, Edition
 from tests import make
 
@@ -395,3 +395,13 @@ def test_sqlite_has_the_index_that_is_needed():
     connection.close()
 
     assert "ENABLE_RTREE" in options
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "postgresql+nodriver://me:secret@host/name", "oracle://me:secret@host"]
+)
+def test_an_address_without_a_driver_is_told_in_a_sentence(url):
+    with pytest.raises(BadStoreAddress) as told:
+        store.open_store(url)
+
+    assert "secret" not in str(told.value)

@@ -11,7 +11,7 @@ from layers import geo, places, store
 from layers.geo import Place
 from layers.places import Body
 
-_FIRST_REACH_M = 8_000.0
+_FIRST_REACH_M = 20_000.0
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,28 @@ def partners(
     """
     point = geo.metric_point(place, srid=store.srid_of(session))
     reach = min(_FIRST_REACH_M, within_m)
-    while True:
-        found = _within(session, point, reach, layer=layer, as_of=as_of)
-        if len(found) >= most or reach >= within_m:
-            return found[:most]
+    found = _within(session, point, reach, layer=layer, as_of=as_of)
+    while len(found) < most and reach < within_m:
         reach = min(reach * 2, within_m)
+        found = _within(session, point, reach, layer=layer, as_of=as_of)
+    nearest = found[:most]
+    bodies = places.bodies(session, as_of=as_of, keys=[key for _, key, _ in nearest])
+    known = {body.key: body for body in bodies}
+    return [Partner(known[key], distance, _bearing(point, there)) for distance, key, there in nearest]
 
 
 def _within(
     session: Session, point: shapely.Point, reach_m: float, *, layer: str, as_of: date
-) -> list[Partner]:
+) -> list[tuple[float, str, shapely.Point]]:
     box = (point.x - reach_m, point.y - reach_m, point.x + reach_m, point.y + reach_m)
-    near = places.bodies_near(session, box, layer=layer, as_of=as_of)
-    if not near:
-        return []
-    distances = shapely.distance(point, [there for _, there in near])
+    near = places.points_near(session, box, layer=layer, as_of=as_of)
+    distances = shapely.distance(point, [*near.values()])
     found = [
-        Partner(body, round(float(distance), 1), _bearing(point, there))
-        for (body, there), distance in zip(near, distances, strict=True)
+        (round(float(distance), 1), key, there)
+        for (key, there), distance in zip(near.items(), distances, strict=True)
         if distance <= reach_m
     ]
-    return sorted(found, key=lambda partner: (partner.distance_m, partner.body.key))
+    return sorted(found, key=lambda one: one[:2])
 
 
 def _bearing(here: shapely.Point, there: shapely.Point) -> float | None:

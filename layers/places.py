@@ -160,21 +160,23 @@ def _state_on(beginnings: Sequence[str], as_of: date) -> int:
     return max(begun - 1, 0)
 
 
-def bodies_near(session: Session, box: Sequence[float], *, layer: str, as_of: date) -> list[tuple[Body, Any]]:
-    """Placed organisations of a layer in a box of metres, each with its metric point."""
+def points_near(session: Session, box: Sequence[float], *, layer: str, as_of: date) -> dict[str, Any]:
+    """Keys of placed organisations of a layer in a box of metres, each with its metric point."""
     table = model.Body
-    query = model.on_day(_body_columns(), table, as_of).where(table.layer == layer, in_box(table.geom, box))
-    rows = session.execute(query.order_by(table.key)).all()
+    columns = (table.key, wkb_of(table.geom).label("wkb"))
+    query = model.on_day(select(*columns), table, as_of)
+    query = query.where(table.layer == layer, in_box(table.geom, box)).order_by(table.key)
+    rows = session.execute(query).all()
     points = shapely.from_wkb([row.wkb for row in rows])
-    return list(zip(_bodies(session, rows=rows), points, strict=True))
+    return {row.key: point for row, point in zip(rows, points, strict=True)}
 
 
 def _body_columns() -> Select[Any]:
     return select(*model.Body.__table__.c, wkb_of(model.Body.geom).label("wkb"))
 
 
-def _bodies(session: Session, query: Select[Any] | None = None, *, rows: Any = None) -> list[Body]:
-    rows = session.execute(query).all() if query is not None else rows
+def _bodies(session: Session, query: Select[Any]) -> list[Body]:
+    rows = session.execute(query).all()
     served = _served(session, [row.id for row in rows])
     places = _places(session, [row.wkb for row in rows])
     return [_body(row, place, served.get(row.id, ())) for row, place in zip(rows, places, strict=True)]

@@ -145,13 +145,13 @@ def test_bodies_serving_an_area_and_seated_somewhere_are_those_that_say_so(sessi
 
 @EVERY
 @given(world=bodies, day=days, low=spots, high=spots)
-def test_bodies_near_are_the_placed_ones_of_a_layer_whose_point_is_in_the_box(session, world, day, low, high):
+def test_points_near_are_those_of_a_layer_in_the_box(session, world, day, low, high):
     corners = [make.metric(shapely.Point(at)) for at in (low, high)]
     box = shapely.union(*corners).bounds
     with make.undone(session):
         there = shown(world, settled(session, world), day)
 
-        found = places.bodies_near(session, box, layer="police", as_of=day)
+        found = places.points_near(session, box, layer="police", as_of=day)
 
         points = {
             key: make.metric(shapely.Point(facts["at"]))
@@ -160,10 +160,10 @@ def test_bodies_near_are_the_placed_ones_of_a_layer_whose_point_is_in_the_box(se
         }
         close = {key for key, point in points.items() if shapely.box(*box).distance(point) <= 2}
         inside = {key for key, point in points.items() if shapely.box(*box).intersects(point)}
-        keys = [body.key for body, _ in found]
+        keys = list(found)
         assert keys == sorted(keys)
         assert inside <= set(keys) <= close
-        assert all(point.equals_exact(points[body.key], 1e-6) for body, point in found)
+        assert all(point.equals_exact(points[key], 1e-6) for key, point in found.items())
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_retired_row_is_invisible_to_every_question(session):
             places.bodies(session, as_of=DAY),
             places.bodies_serving(session, "county:01", as_of=DAY),
             places.bodies_in(session, as_of=DAY, county="01"),
-            places.bodies_near(session, everywhere, layer="villages", as_of=DAY),
+            places.points_near(session, everywhere, layer="villages", as_of=DAY),
             places.areas(session, "county", as_of=DAY),
             places.areas_at(session, Place(lon=24.5, lat=58.5), as_of=DAY),
             places.shapes(session, "county", as_of=DAY),
@@ -544,7 +544,7 @@ QUESTIONS = {
     "bodies": lambda session: places.bodies(session, as_of=DAY),
     "bodies_serving": lambda session: places.bodies_serving(session, "county:01", as_of=DAY),
     "bodies_in": lambda session: places.bodies_in(session, as_of=DAY, county="01"),
-    "bodies_near": lambda session: places.bodies_near(session, WIDE, layer="villages", as_of=DAY),
+    "points_near": lambda session: places.points_near(session, WIDE, layer="villages", as_of=DAY),
     "areas": lambda session: places.areas(session, "county", as_of=DAY),
     "areas_at": lambda session: places.areas_at(session, Place(lon=24.5, lat=58.5), as_of=DAY),
     "shapes": lambda session: places.shapes(session, "county", as_of=DAY),

@@ -6,13 +6,14 @@ turns out wrong can be taken back, because nothing is overwritten.
 """
 
 from datetime import date
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import JSON, ForeignKey, Index, Integer, MetaData, Select, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
 
 from layers.columns import Geom, Letters
 
+Columns = TypeVarTuple("Columns")
 Words = dict[str, Any]
 """Words by language: {"et": …, "en": …}."""
 
@@ -224,7 +225,7 @@ class CaseArea(Base):
     area: Mapped[str] = mapped_column(Letters, primary_key=True, index=True)
 
 
-def on_day(query: Select[Any], table: Any, as_of: date) -> Select[Any]:
+def on_day(query: Select[*Columns], table: Any, as_of: date) -> Select[*Columns]:
     """Only what is known now and was so on the day."""
     day = as_of.isoformat()
     return query.where(

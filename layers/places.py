@@ -163,8 +163,7 @@ def _state_on(beginnings: Sequence[str], as_of: date) -> int:
 def points_near(session: Session, box: Sequence[float], *, layer: str, as_of: date) -> dict[str, Any]:
     """Keys of placed organisations of a layer in a box of metres, each with its metric point."""
     table = model.Body
-    columns = (table.key, wkb_of(table.geom).label("wkb"))
-    query = model.on_day(select(*columns), table, as_of)
+    query = model.on_day(select(table.key, wkb_of(table.geom).label("wkb")), table, as_of)
     query = query.where(table.layer == layer, in_box(table.geom, box)).order_by(table.key)
     rows = session.execute(query).all()
     points = shapely.from_wkb([row.wkb for row in rows])

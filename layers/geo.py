@@ -93,6 +93,16 @@ def metric_point(place: Place, *, srid: int) -> shapely.Point:
     return point
 
 
+def place_of(easting: float, northing: float, *, srid: int) -> Place:
+    """The place at metric coordinates.
+
+    Raises:
+        OutOfRange: they lie outside what the system can tell.
+    """
+    point: shapely.Point = to_degrees([shapely.Point(easting, northing)], srid=srid)[0]
+    return Place(lon=round(point.x, 5), lat=round(point.y, 5))
+
+
 def to_degrees(shapes: Sequence[shapely.Geometry] | Shapes, *, srid: int) -> Shapes:
     """Shapes in the metric system `srid` -> the same shapes in degrees."""
     return shapely.transform(np.asarray(shapes, dtype=object), _transform(srid, WGS84), interleaved=False)

@@ -15,7 +15,7 @@ from layers.places import Body
 from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
-_QUESTIONS = ("as_of", "audience", "lat", "lon", "outcome", "theme")
+_QUESTIONS = ("as_of", "audience", "lat", "lon", "outcome", "q", "theme")
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from layers import nearby, places, practices
+from layers import nearby, places, practices, search
 from layers.catalog import Layer
 from layers.places import Body
 from layers.practices import Case
@@ -99,8 +99,8 @@ def body(key: str) -> ResponseReturnValue:
 def area(kind: str, code: str) -> ResponseReturnValue:
     as_of, session = params.as_of(params.arguments()), db.session()
     found = places.area(session, kind, code, as_of=as_of)
-    seated = {"county": "county", "municipality": "municipality"}.get(kind)
-    here = places.bodies_in(session, as_of=as_of, **{seated: code}) if seated else []
+    has_seats = kind in ("county", "municipality")
+    here = places.bodies_in(session, as_of=as_of, **{kind: code}) if has_seats else []
     serving = places.bodies_serving(session, found.key, as_of=as_of)
     cases = practices.cases(session, area=found.key, as_of=as_of)
     if kind == "county":
@@ -130,6 +130,31 @@ def here() -> ResponseReturnValue:
     kinds = db.instance().layers_of("bodies")
     near = [(kind, nearby.partners(session, place=place, layer=kind.key, as_of=as_of)) for kind in kinds]
     return _page("pages/here.html", place=place, areas=areas, serving=serving.values(), near=near)
+
+
+@bp.get("/<language>/search")
+def find() -> ResponseReturnValue:
+    args = params.arguments()
+    text = params.words(args, "q")
+    place = search.coordinates(text, srid=db.instance().metric_crs)
+    if place is not None:
+        return redirect(
+            url_for(
+                "pages.here",
+                language=i18n.language(),
+                lat=place.lat,
+                lon=place.lon,
+                part=1 if params.is_part(args) else None,
+            )
+        )
+    index = _index(db.house(), params.as_of(args), db.revisions())
+    return _page("pages/search.html", text=text, hits=search.find(index, text))
+
+
+@lru_cache(maxsize=4)
+def _index(house: House, as_of: date, _revisions: Revisions) -> search.Index:
+    kinds = [layer.kind for layer in house.instance.layers_of("areas")]
+    return search.index(db.session(), kinds, as_of=as_of)
 
 
 @bp.get("/<language>/cases/")

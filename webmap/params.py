@@ -71,6 +71,11 @@ def one_of(args: Mapping[str, str], name: str, allowed: Mapping[str, object]) ->
     return value
 
 
+def words(args: Mapping[str, str], name: str) -> str:
+    """What a person typed, without the blanks around it and no longer than a name can be."""
+    return " ".join(args.get(name, "").split())[:100]
+
+
 def is_part(args: Mapping[str, str]) -> bool:
     """Whether only the inside of the page is wanted, for the panel beside the map."""
     return args.get("part") == "1"

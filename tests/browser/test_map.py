@@ -437,3 +437,36 @@ def test_who_wants_less_motion_sees_the_map_jump(visit, motion):
 
     moves = page.evaluate("window.moves")
     assert moves == 1 if motion == "reduce" else moves > 1
+
+
+# --- Search
+
+
+def test_a_village_is_found_from_the_map_and_survives_a_reload(visit):
+    visitor = visit()
+    page = visitor.map("/et/")
+
+    page.get_by_role("searchbox").first.fill("obinitsa")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Obinitsa küla").click()
+    visitor.until("location.hash.includes('open=here')")
+
+    assert visitor.panel() == "Kes on lähedal"
+    assert "Setomaa vald" in page.locator("#detail").inner_text()
+    page.reload()
+    visitor.until("document.querySelector('#detail-text h1') !== null")
+    assert "Setomaa vald" in page.locator("#detail").inner_text()
+
+
+def test_a_search_with_signs_survives_a_reload(visit):
+    visitor = visit()
+    page = visitor.map("/et/")
+
+    page.get_by_role("searchbox").first.fill("Rõuge 50% & rohkem")
+    page.keyboard.press("Enter")
+    visitor.until("location.hash.includes('open=search')")
+    heading = visitor.panel()
+    page.reload()
+    visitor.until("document.querySelector('#detail-text h1') !== null")
+
+    assert (heading, visitor.panel()) == ("Otsing: Rõuge 50% & rohkem",) * 2

@@ -241,7 +241,7 @@ window.turvakaart = (() => {
       const { lat, lng } = map.getCenter();
       const found = [`at=${map.getZoom()}/${lat.toFixed(4)}/${lng.toFixed(4)}`];
       if (boxes.some((box) => box.checked !== box.defaultChecked)) found.push(`show=${boxes.filter((box) => box.checked).map((box) => box.value)}`);
-      if (text.dataset.path) found.push(`open=${text.dataset.path.replaceAll("&", "%26")}`);
+      if (text.dataset.path) found.push(`open=${text.dataset.path.replaceAll("%", "%25").replaceAll("&", "%26")}`);
       return `#${found.join("&")}`;
     };
     const write = (push) => {
@@ -284,7 +284,7 @@ window.turvakaart = (() => {
     };
 
     async function show(path, push = true) {
-      if (!/^[\w\-:./?=&%]+$/.test(path) || path.includes("//")) return;
+      if (!/^[\w\-:./?=&%~!*'()]+$/.test(path) || path.includes("//")) return;
       const mine = ++asked;
       tell("loading");
       const [page, query] = path.split("?");
@@ -338,8 +338,14 @@ window.turvakaart = (() => {
         if (phone.matches) lower(true);
       } else if (link.matches("[data-panel]")) {
         event.preventDefault();
+        if (link.dataset.at) map.setView(link.dataset.at.split("/").map(Number), Math.max(map.getZoom(), 10));
         show(link.pathname.slice(about.pages.length) + link.search);
       }
+    });
+    panel.addEventListener("submit", (event) => {
+      if (!event.target.matches(".search")) return;
+      event.preventDefault();
+      show(`search?q=${encodeURIComponent(new FormData(event.target).get("q"))}`);
     });
     panel.querySelector("[data-back]").addEventListener("click", () => {
       close();

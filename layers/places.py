@@ -243,6 +243,13 @@ def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
     return _area(rows[_state_on([row.valid_from for row in rows], as_of)])
 
 
+def area_names(session: Session) -> dict[str, Words]:
+    """The names of every area by its key (`kind:code`), the newest where they changed, ended ones too."""
+    table = model.Area
+    query = select(table.key, table.names).where(table.retired_in.is_(None)).order_by(table.valid_from)
+    return {row.key: row.names for row in session.execute(query)}
+
+
 def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
     """Every area in which a point lies, the largest first. A point on a border lies in both areas."""
     point = geo.metric_point(place, srid=store.srid_of(session))

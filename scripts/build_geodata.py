@@ -73,8 +73,9 @@ DIVISION_SOURCE = "Maa-amet, haldus- ja asustusjaotus 01.09.2018; rahvastikuregi
 ERRORS_HEAD = """\
 | layer | land right | IoU median | IoU worst | worst area |
 | --- | --- | --- | --- | --- |"""
-# Toila joined Jõhvi in October 2025.
-ENDED = {"0803": "2025-10"}
+# Toila joined Jõhvi in October 2025: from then on Jõhvi is both. Areas of a later day are called code@day.
+MERGED = {"0803": "0251"}
+MERGED_ON = "2025-10"
 # GeoNames gives these places the people of a former municipality or of the town next to them.
 WRONG_PEOPLE = {("0130", "Iisaku"), ("0142", "Vana-Antsla")}
 
@@ -562,10 +563,12 @@ def write_layers(folder: Path, areas: Shapes, facts: Facts) -> None:
     prefectures = merged(areas.values(), (PREFECTURES[towns[code]["prefecture"]][0] for code in areas))
     country = {"ee": shapely.coverage_union_all(list(areas.values()))}
 
-    def municipality(code: str) -> dict[str, str]:
+    def municipality(dated: str) -> dict[str, str]:
+        code, _, start = dated.partition("@")
         row = towns[code]
         names = (row["name"], english(row["name"]))
-        return about("municipality", code, names, f"county:{row['county_ehak']}", row["as_of"])
+        found = about("municipality", code, names, f"county:{row['county_ehak']}", row["as_of"])
+        return {**found, "valid_from": start} if start else found
 
     def county(code: str) -> dict[str, str]:
         row = regions[code]
@@ -583,7 +586,11 @@ def write_layers(folder: Path, areas: Shapes, facts: Facts) -> None:
     )
     write_areas(folder / "counties.geojson", counties, county)
     write_areas(folder / "prefectures.geojson", prefectures, prefecture)
-    write_areas(folder / "municipalities.geojson", areas, municipality)
+    later = {
+        f"{into}@{MERGED_ON}": shapely.coverage_union_all([areas[code], areas[into]])
+        for code, into in MERGED.items()
+    }
+    write_areas(folder / "municipalities.geojson", {**areas, **later}, municipality)
 
 
 def write_neighbours(path: Path, areas: Shapes) -> None:
@@ -738,8 +745,22 @@ def municipality_row(row: Row) -> Row:
         "prefecture": PREFECTURES[row["prefecture"]][0],
         "formed_from": row["formed_from"],
         "valid_from": "",
-        "valid_to": ENDED.get(row["ehak"], ""),
+        "valid_to": MERGED_ON if row["ehak"] in (*MERGED, *MERGED.values()) else "",
         "source": DIVISION_SOURCE,
+    }
+
+
+def merged_row(old: Row, into: Row) -> Row:
+    """A municipality after another one has joined it: areas and people are sums of the two."""
+    first, second = municipality_row(into), municipality_row(old)
+    return {
+        **first,
+        "area_km2": f"{float(first['area_km2']) + float(second['area_km2']):.1f}",
+        "population": str(int(first["population"]) + int(second["population"])),
+        "formed_from": f"{into['name']}; {old['name']}",
+        "valid_from": MERGED_ON,
+        "valid_to": "",
+        "source": f"{DIVISION_SOURCE}; {into['name']} + {old['name']}",
     }
 
 
@@ -767,7 +788,13 @@ def write_tables(folder: Path, facts: Facts) -> int:
         folder / "municipalities.csv",
         "code,name,type,county,area_km2,population,population_as_of,lat,lon,prefecture,formed_from,"
         "valid_from,valid_to,as_of,source",
-        (municipality_row(facts.municipalities[code]) for code in sorted(facts.municipalities)),
+        [
+            *(municipality_row(facts.municipalities[code]) for code in sorted(facts.municipalities)),
+            *(
+                merged_row(facts.municipalities[old], facts.municipalities[into])
+                for old, into in MERGED.items()
+            ),
+        ],
     )
     write_table(
         folder / "counties.csv",

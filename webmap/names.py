@@ -1,6 +1,5 @@
 """Names of areas by their codes, kept until their layers change."""
 
-from datetime import date
 from functools import lru_cache
 
 from layers import places
@@ -23,7 +22,5 @@ def county(code: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _areas(house: House, _revisions: Revisions) -> dict[str, Words]:
-    kinds = house.instance.codes.get("area_kinds", {})
-    found = (places.areas(db.session(), kind, as_of=date.max) for kind in kinds)
-    return {area.key: area.names for areas in found for area in areas}
+def _areas(_house: House, _revisions: Revisions) -> dict[str, Words]:
+    return places.area_names(db.session())

@@ -10,7 +10,8 @@ from layers.errors import Problem
 from layers.sources import rows as check
 from layers.sources.rows import Checked, Row, Unusable
 
-Facts = Mapping[str, Mapping[str, str]]
+Facts = Mapping[tuple[str, str], Mapping[str, str]]
+"""By code and beginning."""
 _NEEDED = ("kind", "code", "accuracy")
 
 
@@ -72,7 +73,9 @@ def _require_polygon(shape: Any) -> None:
 def _values(
     record: Mapping[str, Any], shape: Any, resource: Resource, instance: Instance, facts: Facts
 ) -> dict[str, Any]:
-    more = dict(facts.get(str(record["code"]), {}))
+    start = _day(record, "valid_from")
+    more = dict(facts.get((str(record["code"]), start), {}))
+    more.pop("valid_from", None)
     names = {language: record.get(f"name_{language}", "") for language in instance.languages}
     values = {
         "kind": record["kind"],
@@ -80,10 +83,9 @@ def _values(
         "names": {language: name for language, name in names.items() if name},
         "parent": record.get("parent", ""),
         "accuracy": record["accuracy"],
-        "valid_from": more.pop("valid_from", ""),
-        "valid_to": more.pop("valid_to", ""),
-        # GDAL makes a time of a whole date: 2018-09-01 00:00:00.
-        "as_of": check.partial_date(str(record.get("as_of") or resource.as_of)[:10]),
+        "valid_from": start,
+        "valid_to": more.pop("valid_to", "") or _day(record, "valid_to"),
+        "as_of": _day(record, "as_of") or resource.as_of,
         "source": record.get("source") or said(resource.source, instance.default_language, "en"),
         "source_url": resource.source_url,
         "facts": {name: value for name, value in more.items() if value},
@@ -91,3 +93,8 @@ def _values(
     }
     check.period(values["valid_from"], values["valid_to"])
     return values
+
+
+def _day(record: Mapping[str, Any], name: str) -> str:
+    """A partial date of a feature; GDAL makes a time of a whole date: 2018-09-01 00:00:00."""
+    return str(check.partial_date(str(record.get(name) or "")[:10]))

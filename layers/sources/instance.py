@@ -91,7 +91,7 @@ def _read_one(instance: Instance, name: str) -> tuple[str, Checked]:
 
 
 def _read_areas(instance: Instance, name: str) -> Checked:
-    facts: dict[str, dict[str, str]] = {}
+    facts: dict[tuple[str, str], dict[str, str]] = {}
     wrong: list[Problem] = []
     if name + FACTS in instance.resources:
         facts, wrong = tables.facts(instance.resources[name + FACTS].path, instance=instance)

@@ -101,12 +101,12 @@ def _with_notes(raw: Values, instance: Instance) -> Values:
     return {**raw, "notes": {language: note for language, note in notes.items() if note}}
 
 
-def facts(file: Path, *, instance: Instance) -> tuple[dict[str, dict[str, str]], list[Problem]]:
-    """Facts about areas by their code, as text: population, area and what else the table has."""
+def facts(file: Path, *, instance: Instance) -> tuple[dict[tuple[str, str], dict[str, str]], list[Problem]]:
+    """Facts about areas by their code and beginning, as text: population and what else the table has."""
     dated = dict.fromkeys(("valid_from", "valid_to", "as_of"), check.partial_date)
     table = _Table(file, instance, {"code": check.some_text}, dated, lambda raw: raw, open_=True)
     checked = table.read(key="code")
-    return {row.key: dict(row.values) for row in checked.rows}, list(checked.problems)
+    return {(row.key, row.valid_from): dict(row.values) for row in checked.rows}, list(checked.problems)
 
 
 class _Table:

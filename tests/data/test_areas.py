@@ -37,8 +37,13 @@ ISLANDS = {
 }
 
 
-def features(path):
+def every_feature(path):
     return json.loads(path.read_text(encoding="utf-8"))["features"]
+
+
+def features(path):
+    """The areas as they were before any of them changed."""
+    return [item for item in every_feature(path) if "valid_from" not in item["properties"]]
 
 
 def shapes(path, key="code"):
@@ -212,3 +217,12 @@ def test_the_errors_that_the_licence_note_claims_are_those_measured(layer, file,
         pytest.approx(match[worst], abs=0.00051),
         table(f"{layer}.csv")[worst]["name"],
     )
+
+
+def test_since_october_2025_johvi_is_johvi_and_toila():
+    before = shapes(ODBL / "municipalities.geojson")
+    later = [item for item in every_feature(ODBL / "municipalities.geojson") if "valid_from" in item["properties"]]
+
+    assert [(item["properties"]["code"], item["properties"]["valid_from"]) for item in later] == [("0251", "2025-10")]
+    both = shapely.union(before["0251"], before["0803"])
+    assert shapely.symmetric_difference(shape(later[0]["geometry"]), both).area < 1e-9

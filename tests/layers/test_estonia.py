@@ -11,6 +11,7 @@ from datetime import date
 import pytest
 
 from layers import catalog, geo, imports, places, practices, store
+from layers.geo import Place
 from layers.sources import instance as sources
 from tests import make
 
@@ -339,3 +340,14 @@ def test_a_fifth_layer_is_an_entry_a_table_and_a_line(estonia, tmp_path):
         ("Esimene varjend", geo.Place(lon=26.72, lat=58.38), ("municipality:0793",))
     ]
     assert revisions["shelters"] == 1
+
+
+def test_toila_is_a_municipality_of_its_own_until_october_2025(asking):
+    toila = Place(lon=27.50, lat=59.42)
+
+    def municipality(day):
+        found = places.areas_at(asking, toila, as_of=day)
+        return [area.names["et"] for area in found if area.kind == "municipality"]
+
+    assert municipality(date(2025, 9, 30)) == ["Toila vald"]
+    assert municipality(date(2025, 10, 1)) == ["Jõhvi vald"]

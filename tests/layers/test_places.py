@@ -587,3 +587,11 @@ def test_the_same_question_gives_the_same_answer(session, question):
         one_more(session, number)
 
     assert repr(question(session)) == repr(question(session))
+
+
+def test_an_ended_area_keeps_its_name(session):
+    make.an_area(session, code="01", names={"et": "Vana"}, valid_to="2017")
+    make.an_area(session, code="02", names={"et": "Enne"}, valid_to="2017")
+    make.an_area(session, code="02", names={"et": "Nüüd"}, valid_from="2017")
+
+    assert places.area_names(session) == {"county:01": {"et": "Vana"}, "county:02": {"et": "Nüüd"}}

@@ -91,12 +91,25 @@ def _read_one(instance: Instance, name: str) -> tuple[str, Checked]:
 
 
 def _read_areas(instance: Instance, name: str) -> Checked:
-    facts: dict[tuple[str, str], dict[str, str]] = {}
-    wrong: list[Problem] = []
-    if name + FACTS in instance.resources:
-        facts, wrong = tables.facts(instance.resources[name + FACTS].path, instance=instance)
-    checked = areas.read(instance.resources[name], instance=instance, facts=facts)
-    return replace(checked, problems=(*wrong, *checked.problems))
+    resource = instance.resources[name]
+    if name + FACTS not in instance.resources:
+        return areas.read(resource, instance=instance, facts={})
+    facts = tables.facts(instance.resources[name + FACTS].path, instance=instance)
+    about = {(row.key, row.valid_from): row.values for row in facts.rows}
+    checked = areas.read(resource, instance=instance, facts=about)
+    return replace(checked, problems=(*facts.problems, *_unused(facts, checked), *checked.problems))
+
+
+def _unused(facts: Checked, found: Checked) -> list[Problem]:
+    """Facts that belong to no area; not asked where areas were refused, which may be theirs."""
+    if found.problems:
+        return []
+    there = {(row.values["code"], row.valid_from) for row in found.rows}
+    return [
+        row.problem(f"There is no area “{row.key}” with this valid_from.", "Correct the code or the date.")
+        for row in facts.rows
+        if (row.key, row.valid_from) not in there
+    ]
 
 
 def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Problem]:

@@ -101,12 +101,11 @@ def _with_notes(raw: Values, instance: Instance) -> Values:
     return {**raw, "notes": {language: note for language, note in notes.items() if note}}
 
 
-def facts(file: Path, *, instance: Instance) -> tuple[dict[tuple[str, str], dict[str, str]], list[Problem]]:
-    """Facts about areas by their code and beginning, as text: population and what else the table has."""
+def facts(file: Path, *, instance: Instance) -> Checked:
+    """Facts about areas by `code` and `valid_from`, as text: population and what else the table has."""
     dated = dict.fromkeys(("valid_from", "valid_to", "as_of"), check.partial_date)
     table = _Table(file, instance, {"code": check.some_text}, dated, lambda raw: raw, open_=True)
-    checked = table.read(key="code")
-    return {(row.key, row.valid_from): dict(row.values) for row in checked.rows}, list(checked.problems)
+    return table.read(key="code")
 
 
 class _Table:

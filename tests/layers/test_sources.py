@@ -1293,3 +1293,12 @@ def test_a_repeated_area_is_told_by_its_code(instance):
 
     assert (problem.file, problem.row) == (COUNTIES, 0)
     assert problem.what == "The key “county:02” stands there twice."
+
+
+def test_facts_that_belong_to_no_area_are_told(instance):
+    swap("counties.csv", "01,", "99,")(instance.folder)
+
+    (problem,) = problems(instance.folder)
+
+    assert (problem.file, problem.row) == ("counties.csv", 2)
+    assert problem.what == "There is no area “99” with this valid_from."

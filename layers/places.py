@@ -177,7 +177,7 @@ def _body_columns() -> Select[Any]:
 def _bodies(session: Session, query: Select[Any]) -> list[Body]:
     rows = session.execute(query).all()
     served = _served(session, [row.id for row in rows])
-    places = _places(session, [row.wkb for row in rows])
+    places = geo.places_of([row.wkb for row in rows], srid=store.srid_of(session))
     return [_body(row, place, served.get(row.id, ())) for row, place in zip(rows, places, strict=True)]
 
 
@@ -188,13 +188,6 @@ def _served(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     for body_id, area in session.execute(query):
         found[body_id] = (*found.get(body_id, ()), area)
     return found
-
-
-def _places(session: Session, wkbs: Sequence[bytes | None]) -> list[Place | None]:
-    if not wkbs:
-        return []
-    points = geo.to_degrees(shapely.from_wkb(wkbs), srid=store.srid_of(session))
-    return [Place(lon=round(p.x, 5), lat=round(p.y, 5)) if p is not None else None for p in points]
 
 
 def _body(row: Any, place: Place | None, serves: tuple[str, ...]) -> Body:
@@ -303,7 +296,7 @@ def settlements(session: Session, *, as_of: date, least_population: int = 0) -> 
     if least_population:
         query = query.where(table.population >= least_population)
     rows = session.execute(query.order_by(func.coalesce(table.population, 0).desc(), table.key)).all()
-    places = _places(session, [row.wkb for row in rows])
+    places = geo.places_of([row.wkb for row in rows], srid=store.srid_of(session))
     return [
         Settlement(
             row.key, row.name, row.municipality, row.county, place, row.population, row.population_as_of

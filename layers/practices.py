@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import shapely
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
@@ -142,16 +141,16 @@ def _cases(session: Session, query: Select[Any]) -> list[Case]:
     documented = _linked(session, model.CasePractice, ids, model.CasePractice.position)
     took_part = _linked(session, model.CaseBody, ids, model.CaseBody.body)
     covered = _linked(session, model.CaseArea, ids, model.CaseArea.area)
-    points = geo.to_degrees(shapely.from_wkb([row.wkb for row in rows]), srid=store.srid_of(session))
+    places = geo.places_of([row.wkb for row in rows], srid=store.srid_of(session))
     return [
         _case(
             row,
-            None if point is None else Place(lon=round(point.x, 5), lat=round(point.y, 5)),
+            place,
             practices=[Documented(link.practice, link.adaptation) for link in documented.get(row.id, ())],
             bodies=[link.body for link in took_part.get(row.id, ())],
             areas=[link.area for link in covered.get(row.id, ())],
         )
-        for row, point in zip(rows, points, strict=True)
+        for row, place in zip(rows, places, strict=True)
     ]
 
 

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from layers import places, practices
 from layers.catalog import Layer
-from webmap import db, i18n, params
+from webmap import db, i18n, names, params
 from webmap.db import House
 
 bp = Blueprint("api", __name__, url_prefix="/api")
@@ -24,7 +24,7 @@ _LABELLED = 500
 
 
 def address(name: str, *, revision: int, language: str, as_of: date | None, step: str = "") -> str:
-    """The address of a layer's data in one state, which may be kept for ever."""
+    """The address of a layer's data in one state; with a named day it may be kept for ever."""
     more: dict[str, Any] = {"as_of": as_of.isoformat()} if as_of else {}
     more |= {"step": step} if step else {}
     return url_for("api.layer", name=name, v=revision, lang=language, **more)
@@ -79,8 +79,7 @@ def _features(name: str, as_of: date, tolerance_m: float) -> Iterable[dict[str, 
 def _bodies(kind: Layer, as_of: date) -> Iterable[dict[str, Any]]:
     for body in places.bodies(db.session(), layer=kind.key, as_of=as_of):
         if body.place:
-            name = i18n.plain({**body.names, db.instance().default_language: body.name})
-            about: dict[str, Any] = {"key": body.key, "name": name}
+            about: dict[str, Any] = {"key": body.key, "name": names.body(body)}
             about["form"] = i18n.label("forms", body.form)
             about |= {"faded": True} if body.readiness == "closed" else {}
             yield _feature(shapely.Point(body.place.lon, body.place.lat), about)

@@ -9,9 +9,8 @@ from flask import current_app, request, url_for
 from flask_babel import gettext
 
 from layers import dates
-from layers.catalog import Basemap, Words
+from layers.catalog import Basemap
 from layers.errors import N_
-from layers.places import Body
 from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
@@ -36,7 +35,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "accuracy": lambda name: instance.resources[name].accuracy if name in instance.resources else {},
         "asset": asset,
         "basemaps": basemaps(instance.basemaps, settings),
-        "body_name": body_name,
+        "body_name": names.body,
         "credits": instance.attributions,
         "day": i18n.day,
         "direction": direction,
@@ -86,12 +85,6 @@ def same_page(language: str) -> str:
     # Only questions that our pages know: names such as _scheme would rewrite the address.
     asked = {name: value for name, value in request.args.items() if name in _QUESTIONS}
     return url_for(request.endpoint, **{**asked, **(request.view_args or {}), "language": language})
-
-
-def body_name(body: Body) -> str:
-    """An organisation's name: its own, unless this language has another one for it."""
-    translated: Words = body.names
-    return translated.get(i18n.language()) or body.name
 
 
 def amount(number: int, qualifier: str) -> str:

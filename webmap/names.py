@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from layers import places
 from layers.catalog import Words
+from layers.places import Body
 from webmap import db, i18n
 from webmap.db import House, Revisions
 
@@ -11,6 +12,11 @@ from webmap.db import House, Revisions
 def area(key: str) -> str:
     """An area's name in this request's language; its key where it has none."""
     return i18n.plain(_areas(db.house(), db.revisions()).get(key, {})) or key
+
+
+def body(found: Body) -> str:
+    """An organisation's name: its own, unless this language has another one for it."""
+    return found.names.get(i18n.language()) or found.name
 
 
 def municipality(code: str) -> str:

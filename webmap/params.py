@@ -8,7 +8,7 @@ from flask import request
 
 from layers import dates
 from layers.errors import N_, BadDate, Invalid
-from layers.geo import Bbox, Place
+from layers.geo import Place
 
 _NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{0,20})?", re.ASCII)
 
@@ -56,11 +56,6 @@ def as_of(args: Mapping[str, str]) -> date:
 def place(args: Mapping[str, str]) -> Place:
     """`lat` and `lon` in degrees."""
     return Place(lon=_number(args, "lon"), lat=_number(args, "lat"))
-
-
-def bbox(args: Mapping[str, str]) -> Bbox | None:
-    text = args.get("bbox", "").strip()
-    return Bbox.parse(text) if text else None
 
 
 def one_of(args: Mapping[str, str], name: str, allowed: Mapping[str, object]) -> str:

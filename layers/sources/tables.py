@@ -72,7 +72,7 @@ def settlements(file: Path, *, instance: Instance) -> Checked:
 def _settlement(raw: Values, instance: Instance) -> Values:
     if raw["lat"] is None:
         raise Unusable("lat is blank.", "A settlement of the gazetteer needs a point.")
-    return check.placed({"key": raw.pop("code"), **raw}, instance)
+    return check.placed(_keyed(raw), instance)
 
 
 def counts(file: Path, *, instance: Instance) -> Checked:
@@ -104,8 +104,13 @@ def _with_notes(raw: Values, instance: Instance) -> Values:
 def facts(file: Path, *, instance: Instance) -> Checked:
     """Facts about areas by `code` and `valid_from`, as text: population and what else the table has."""
     dated = dict.fromkeys(("valid_from", "valid_to", "as_of"), check.partial_date)
-    table = _Table(file, instance, {"code": check.some_text}, dated, lambda raw: raw, open_=True)
-    return table.read(key="code")
+    columns: dict[str, Check] = {"code": check.some_text}
+    return _Table(file, instance, columns, dated, _keyed, open_=True).read()
+
+
+def _keyed(raw: Values) -> Values:
+    """The same values, with the code as the key."""
+    return {"key": raw.pop("code"), **raw}
 
 
 class _Table:
@@ -124,7 +129,7 @@ class _Table:
         self.file, self.name = file, check.named(file, instance)
         self.columns, self.optional, self.shape, self.open = columns, optional, shape, open_
 
-    def read(self, key: str = "key") -> Checked:
+    def read(self) -> Checked:
         try:
             header, lines = self._lines()
         except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -137,10 +142,10 @@ class _Table:
         refused: set[str] = set()
         for number, line in lines:
             try:
-                used.append(self._row(line, number, key))
+                used.append(self._row(line, number))
             except _Refused as error:
                 problems += error.problems
-                refused.add(line.get(key) or line.get("code", ""))
+                refused.add(line.get("key") or line.get("code", ""))
         return Checked(tuple(used), (*problems, *check.repeated(used)), frozenset(refused))
 
     def _lines(self) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -163,7 +168,7 @@ class _Table:
             return f"The columns {', '.join(unknown)} are not known.", "Correct their names or remove them."
         return None
 
-    def _row(self, line: Mapping[str, str], number: int, key: str) -> Row:
+    def _row(self, line: Mapping[str, str], number: int) -> Row:
         if _TOO_MANY in line:
             remedy = "Put a text with commas between quotation marks."
             raise _Refused([Problem(self.name, number, "The row has more cells than the header.", remedy)])
@@ -182,8 +187,7 @@ class _Table:
         except Unusable as error:
             raise _Refused([Problem(self.name, number, error.what, error.remedy)]) from error
         links = {name: shaped.pop(name) for name in ("serves",) if name in shaped}
-        named = shaped.pop("code" if key == "code" else "key")
-        return Row(key=named, line=number, file=self.name, values=shaped, links=links)
+        return Row(key=shaped.pop("key"), line=number, file=self.name, values=shaped, links=links)
 
 
 class _Refused(Exception):

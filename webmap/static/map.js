@@ -97,6 +97,9 @@ window.turvakaart = (() => {
     cross: [[-0.4, -1.2], [0.4, -1.2], [0.4, -0.4], [1.2, -0.4], [1.2, 0.4], [0.4, 0.4], [0.4, 1.2], [-0.4, 1.2], [-0.4, 0.4], [-1.2, 0.4], [-1.2, -0.4], [-0.4, -0.4]],
   };
 
+  /* [zoom, lat, lng] of an address's hash; numbers that are none where it names no view. */
+  const viewIn = (hash) => (new URLSearchParams(hash.slice(1)).get("at") || "").split("/").map(Number);
+
   const place = (latlng) => `${latlng.lat},${latlng.lng}`;
   const Symbol_ = L.CircleMarker.extend({
     onAdd(map) {
@@ -260,7 +263,7 @@ window.turvakaart = (() => {
     const restore = async () => {
       restoring = true;
       const wanted = new URLSearchParams(location.hash.slice(1));
-      const [zoom, lat, lng] = (wanted.get("at") || "").split("/").map(Number);
+      const [zoom, lat, lng] = viewIn(location.hash);
       if (Number.isFinite(zoom + lat + lng)) map.setView([lat, lng], zoom, { animate: false });
       else home();
       switchLayers(wanted.has("show") ? wanted.get("show").split(",") : null);
@@ -279,7 +282,7 @@ window.turvakaart = (() => {
       const at = new URLSearchParams((path.split("?")[1] || ""));
       if (at.has("lat")) return L.latLng(at.get("lat"), at.get("lon"));
       if (!button) return null;
-      const [, lat, lng] = new URLSearchParams(button.hash.slice(1)).get("at").split("/");
+      const [, lat, lng] = viewIn(button.hash);
       return L.latLng(lat, lng);
     };
 
@@ -333,7 +336,7 @@ window.turvakaart = (() => {
       if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
       if (link.matches("[data-on-map]")) {
         event.preventDefault();
-        const [zoom, lat, lng] = new URLSearchParams(link.hash.slice(1)).get("at").split("/").map(Number);
+        const [zoom, lat, lng] = viewIn(link.hash);
         map.setView([lat, lng], zoom);
         if (phone.matches) lower(true);
       } else if (link.matches("[data-panel]")) {

@@ -208,7 +208,10 @@ def drop_spatial_indexes(connection: Connection, metadata: MetaData) -> None:
     if connection.dialect.name == "postgresql":
         return  # A GiST index goes with its table.
     for table, column in _shape_columns(metadata):
-        connection.execute(text(f"DROP TABLE IF EXISTS {_index_name(table.name, column)}"))
+        name = _index_name(table.name, column)
+        for change in ("insert", "update", "delete"):
+            connection.execute(text(f"DROP TRIGGER IF EXISTS {name}_{change}"))
+        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ rule of this house for beginnings and ends; the empty text means "not known".
 """
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 
 from layers.errors import BadDate
 
@@ -32,6 +32,26 @@ def first_day(text: str) -> date:
     """The first day that a partial date can mean."""
     year, month, day = (*partial(text).split("-"), "01", "01")[:3]
     return date(int(year), int(month), int(day))
+
+
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def moment(now: datetime) -> str:
+    """A moment as it is kept, to the second in UTC: 2026-11-22T14:05:09Z."""
+    return now.astimezone(UTC).strftime(_MOMENT)
+
+
+def checked_moment(text: str) -> str:
+    """The text itself when it is a moment.
+
+    Raises:
+        BadDate: it is not.
+    """
+    try:
+        return moment(datetime.strptime(text, _MOMENT).replace(tzinfo=UTC))
+    except ValueError as error:
+        raise BadDate(value=text) from error
 
 
 def years_since(text: str, *, today: date) -> int | None:

@@ -5,14 +5,14 @@ Nothing is overwritten: an old row is retired by the edition that replaces it.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
 
-from layers import store
+from layers import dates, store
 from layers.catalog import Instance, Resource
 from layers.model import (
     Area,
@@ -99,10 +99,10 @@ def plan(known_rows: Mapping[Identity, tuple[int, str]], source: Source) -> Plan
     )
 
 
-def apply(session: Session, plan: Plan, *, today: date) -> None:
+def apply(session: Session, plan: Plan, *, now: datetime) -> None:
     """Writes an edition with the plan's rows and raises the layer's revision; the caller commits."""
     table = _TABLES[plan.source.table]
-    edition = _edition(session, plan.source, today=today)
+    edition = _edition(session, plan.source, now=now)
     if plan.retired:
         session.execute(update(table).where(table.id.in_(plan.retired)).values(retired_in=edition.id))
     _insert(session, table, (*plan.added, *plan.changed), edition_id=edition.id)
@@ -110,7 +110,7 @@ def apply(session: Session, plan: Plan, *, today: date) -> None:
         _raise_revision(session, plan.source.resource.name)
 
 
-def _edition(session: Session, source: Source, *, today: date) -> Edition:
+def _edition(session: Session, source: Source, *, now: datetime) -> Edition:
     resource = source.resource
     edition = Edition(
         table_name=resource.name,
@@ -119,7 +119,7 @@ def _edition(session: Session, source: Source, *, today: date) -> Edition:
         source_url=resource.source_url,
         licence=resource.licence,
         as_of=resource.as_of,
-        loaded_on=today.isoformat(),
+        loaded_at=dates.moment(now),
         checksum=source.checksum,
         rows=len(source.rows),
     )
@@ -163,7 +163,7 @@ def _loaded(session: Session) -> dict[str, str]:
 
 
 def load(
-    engine: Engine, instance: Instance, *, today: date, tell: Callable[[Plan], None] = lambda plan: None
+    engine: Engine, instance: Instance, *, now: datetime, tell: Callable[[Plan], None] = lambda plan: None
 ) -> list[Plan]:
     """Sets the store up and loads the instance's files, all or nothing; `tell` hears each plan.
 
@@ -180,32 +180,32 @@ def load(
     found = sources.read(instance)
     with store.writing(engine, srid=instance.metric_crs) as session:
         # Another process may have loaded the same files while this one read them.
-        plans = [] if is_current(session, instance) else _renew(session, found, today=today, tell=tell)
+        plans = [] if is_current(session, instance) else _renew(session, found, now=now, tell=tell)
         session.commit()
     return plans
 
 
 def _renew(
-    session: Session, found: Sequence[Source], *, today: date, tell: Callable[[Plan], None]
+    session: Session, found: Sequence[Source], *, now: datetime, tell: Callable[[Plan], None]
 ) -> list[Plan]:
     plans = []
     for source in found:
         step = plan(known(session, source), source)
-        apply(session, step, today=today)
+        apply(session, step, now=now)
         plans.append(step)
         tell(step)
     for name in sorted(_loaded(session).keys() - {source.resource.name for source in found}):
-        plans.append(_take_away(session, name, today=today))
+        plans.append(_take_away(session, name, now=now))
         tell(plans[-1])
     return plans
 
 
-def _take_away(session: Session, name: str, *, today: date) -> Plan:
+def _take_away(session: Session, name: str, *, now: datetime) -> Plan:
     """Retires every row of a resource that the instance no longer has."""
     gone = Resource(name, Path(), title={}, licence="", source={}, source_url="", as_of="")
     source = Source(gone, table="", rows=(), checksum=_GONE)
     loaded_by = select(Edition.id).where(Edition.table_name == name)
-    edition = _edition(session, source, today=today)
+    edition = _edition(session, source, now=now)
     retired: list[int] = []
     for table in _TABLES.values():
         rows = update(table).where(table.edition_id.in_(loaded_by), table.retired_in.is_(None))

@@ -1,15 +1,16 @@
 """The tables. A fact is kept twice in time: when it was true, and from which edition we know it.
 
 `valid_from` and `valid_to` tell of the world; `edition_id` and `retired_in` tell of our knowledge. A
-question names a day in the world (`as_of`) and is answered from present knowledge; an edition that
-turns out wrong can be taken back, because nothing is overwritten.
+question names a day in the world (`as_of`) and is answered from present knowledge, or from what was
+known at an earlier moment (`store.look_back`); an edition that turns out wrong can be taken back, because
+nothing is overwritten.
 """
 
 from datetime import date
 from typing import Any, TypeVarTuple
 
 from sqlalchemy import JSON, ForeignKey, Index, Integer, MetaData, Select, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column, relationship
 
 from layers.columns import Geom, Letters
 
@@ -41,7 +42,7 @@ class Edition(Base):
     source_url: Mapped[str] = mapped_column(Text)
     licence: Mapped[str] = mapped_column(Letters)
     as_of: Mapped[str] = mapped_column(Letters)
-    loaded_on: Mapped[str] = mapped_column(Letters)
+    loaded_at: Mapped[str] = mapped_column(Letters)
     checksum: Mapped[str] = mapped_column(Letters)
     rows: Mapped[int] = mapped_column(Integer)
 
@@ -225,11 +226,17 @@ class CaseArea(Base):
     area: Mapped[str] = mapped_column(Letters, primary_key=True, index=True)
 
 
-def on_day(query: Select[*Columns], table: Any, as_of: date) -> Select[*Columns]:
-    """Only what is known now and was so on the day."""
+def known(session: Session, query: Select[*Columns], table: Any) -> Select[*Columns]:
+    """Only what is known now; in a session that looks back (`store.look_back`), what was known then."""
+    newest = session.info.get("known")
+    if newest is None:
+        return query.where(table.retired_in.is_(None))
+    return query.where(table.edition_id <= newest, table.retired_in.is_(None) | (table.retired_in > newest))
+
+
+def on_day(session: Session, query: Select[*Columns], table: Any, as_of: date) -> Select[*Columns]:
+    """Only what is known and was so on the day."""
     day = as_of.isoformat()
-    return query.where(
-        table.retired_in.is_(None),
-        table.valid_from <= day,
-        (table.valid_to == "") | (table.valid_to > day),
+    return known(session, query, table).where(
+        table.valid_from <= day, (table.valid_to == "") | (table.valid_to > day)
     )

@@ -107,7 +107,7 @@ class Edition:
     source_url: str
     licence: str
     as_of: str
-    loaded_on: str
+    loaded_at: str
     rows: int
 
 
@@ -116,7 +116,7 @@ def bodies(
 ) -> list[Body]:
     """Organisations by county and name: of one layer, or those with the given keys, or all."""
     table = model.Body
-    query = model.on_day(_body_columns(), table, as_of).order_by(table.county, table.name, table.key)
+    query = model.on_day(session, _body_columns(), table, as_of).order_by(table.county, table.name, table.key)
     if layer:
         query = query.where(table.layer == layer)
     if keys is not None:
@@ -128,7 +128,7 @@ def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
     """Organisations that are responsible for an area (`kind:code`)."""
     table, link = model.Body, model.Serves
     serves = exists().where(link.body_id == table.id, link.area == area)
-    query = model.on_day(_body_columns(), table, as_of).where(serves)
+    query = model.on_day(session, _body_columns(), table, as_of).where(serves)
     return _bodies(session, query.order_by(table.layer, table.name, table.key))
 
 
@@ -136,7 +136,7 @@ def bodies_in(session: Session, *, as_of: date, municipality: str = "", county: 
     """Organisations seated in a municipality or county (by code)."""
     table = model.Body
     where = table.municipality == municipality if municipality else table.county == county
-    query = model.on_day(_body_columns(), table, as_of).where(where)
+    query = model.on_day(session, _body_columns(), table, as_of).where(where)
     return _bodies(session, query.order_by(table.layer, table.name, table.key))
 
 
@@ -147,7 +147,7 @@ def body(session: Session, key: str, *, as_of: date) -> Body:
         BodyNotFound: no organisation has this key.
     """
     table = model.Body
-    query = _body_columns().where(table.key == key, table.retired_in.is_(None)).order_by(table.valid_from)
+    query = model.known(session, _body_columns(), table).where(table.key == key).order_by(table.valid_from)
     found = _bodies(session, query)
     if not found:
         raise BodyNotFound(key=key)
@@ -163,7 +163,7 @@ def _state_on(beginnings: Sequence[str], as_of: date) -> int:
 def points_near(session: Session, box: Sequence[float], *, layer: str, as_of: date) -> dict[str, Any]:
     """Keys of placed organisations of a layer in a box of metres, each with its metric point."""
     table = model.Body
-    query = model.on_day(select(table.key, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(session, select(table.key, wkb_of(table.geom).label("wkb")), table, as_of)
     query = query.where(table.layer == layer, in_box(table.geom, box)).order_by(table.key)
     rows = session.execute(query).all()
     points = shapely.from_wkb([row.wkb for row in rows])
@@ -218,7 +218,7 @@ _AREA_FACTS = [column for column in model.Area.__table__.c if column.name != "ge
 
 def areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
     """The areas of a kind, by code."""
-    query = model.on_day(select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
+    query = model.on_day(session, select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
     return [_area(row) for row in session.execute(query.order_by(model.Area.code))]
 
 
@@ -229,7 +229,7 @@ def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
         AreaNotFound: there is none.
     """
     table = model.Area
-    query = select(*_AREA_FACTS).where(table.key == f"{kind}:{code}", table.retired_in.is_(None))
+    query = model.known(session, select(*_AREA_FACTS), table).where(table.key == f"{kind}:{code}")
     rows = session.execute(query.order_by(table.valid_from)).all()
     if not rows:
         raise AreaNotFound(kind=kind, code=code)
@@ -239,7 +239,7 @@ def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
 def area_names(session: Session) -> dict[str, Words]:
     """The names of every area by its key (`kind:code`), the newest where they changed, ended ones too."""
     table = model.Area
-    query = select(table.key, table.names).where(table.retired_in.is_(None)).order_by(table.valid_from)
+    query = model.known(session, select(table.key, table.names), table).order_by(table.valid_from)
     return {row.key: row.names for row in session.execute(query)}
 
 
@@ -247,7 +247,7 @@ def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
     """Every area in which a point lies, the largest first. A point on a border lies in both areas."""
     point = geo.metric_point(place, srid=store.srid_of(session))
     table = model.Area
-    query = model.on_day(select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
     rows = session.execute(query.where(in_box(table.geom, point.bounds)).order_by(table.key)).all()
     shapes = shapely.from_wkb([row.wkb for row in rows])
     inside = [(row, shape) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
@@ -262,7 +262,7 @@ def shapes(
     With a tolerance in metres they are simplified together, so that neighbours keep one border.
     """
     srid, table = store.srid_of(session), model.Area
-    query = model.on_day(select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
     query = query.where(table.kind == kind).order_by(table.code)
     frame = geo.to_metric([shapely.segmentize(bbox.polygon(), 0.1)], srid=srid)[0] if bbox else None
     if frame is not None:
@@ -292,7 +292,7 @@ def _area(row: Any) -> Area:
 def settlements(session: Session, *, as_of: date, least_population: int = 0) -> list[Settlement]:
     """The gazetteer, the most populous first; with `least_population` only those known to have it."""
     table = model.Settlement
-    query = model.on_day(select(*table.__table__.c, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(session, select(*table.__table__.c, wkb_of(table.geom).label("wkb")), table, as_of)
     if least_population:
         query = query.where(table.population >= least_population)
     rows = session.execute(query.order_by(func.coalesce(table.population, 0).desc(), table.key)).all()
@@ -309,7 +309,7 @@ def settlements(session: Session, *, as_of: date, least_population: int = 0) -> 
 def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") -> list[Count]:
     """What has been counted in an area (`kind:code`), or of a layer; the newest first."""
     table = model.Count
-    query = model.on_day(select(*table.__table__.c), table, as_of)
+    query = model.on_day(session, select(*table.__table__.c), table, as_of)
     query = query.where(table.as_of <= as_of.isoformat())
     for column, wanted in ((table.area, area), (table.layer, layer)):
         query = query.where(column == wanted) if wanted else query
@@ -332,7 +332,7 @@ def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") ->
 def settlement_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
     """Names of settlements by code."""
     table = model.Settlement
-    query = select(table.key, table.name).where(table.key.in_(sorted(codes)), table.retired_in.is_(None))
+    query = model.known(session, select(table.key, table.name), table).where(table.key.in_(sorted(codes)))
     return {row.key: row.name for row in session.execute(query)}
 
 
@@ -354,7 +354,7 @@ def editions(session: Session) -> list[Edition]:
             source_url=row.source_url,
             licence=row.licence,
             as_of=row.as_of,
-            loaded_on=row.loaded_on,
+            loaded_at=row.loaded_at,
             rows=row.rows,
         )
         for row in session.scalars(query)

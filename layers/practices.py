@@ -70,7 +70,7 @@ def cases(
     session: Session, *, as_of: date, practice: str = "", body: str = "", area: str = "", county: str = ""
 ) -> list[Case]:
     """Cases by key: all, or those of a practice, an organisation, an area (`kind:code`) or a county."""
-    query = model.on_day(_case_columns(), model.Case, as_of)
+    query = model.on_day(session, _case_columns(), model.Case, as_of)
     for link, column, wanted in (
         (model.CasePractice, model.CasePractice.practice, practice),
         (model.CaseBody, model.CaseBody.body, body),
@@ -89,7 +89,7 @@ def case(session: Session, key: str) -> Case:
     Raises:
         CaseNotFound: there is none with this key.
     """
-    query = _case_columns().where(model.Case.key == key, model.Case.retired_in.is_(None))
+    query = model.known(session, _case_columns(), model.Case).where(model.Case.key == key)
     found = _cases(session, query)
     if not found:
         raise CaseNotFound(key=key)
@@ -98,7 +98,7 @@ def case(session: Session, key: str) -> Case:
 
 def practices(session: Session, *, as_of: date) -> list[Practice]:
     """All practices, by key."""
-    query = model.on_day(select(*model.Practice.__table__.c), model.Practice, as_of)
+    query = model.on_day(session, select(*model.Practice.__table__.c), model.Practice, as_of)
     return [_practice(row) for row in session.execute(query.order_by(model.Practice.key))]
 
 
@@ -109,7 +109,7 @@ def practice(session: Session, key: str) -> Practice:
         PracticeNotFound: there is none with this key.
     """
     table = model.Practice
-    query = select(*table.__table__.c).where(table.key == key, table.retired_in.is_(None))
+    query = model.known(session, select(*table.__table__.c), table).where(table.key == key)
     row = session.execute(query.order_by(table.valid_from.desc())).first()
     if row is None:
         raise PracticeNotFound(key=key)

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from layers import columns
 from layers.errors import BadStoreAddress, StoreBroken, StoreNotReady
-from layers.model import Base
+from layers.model import Base, Edition
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_140_812  # Any number that no other program on the same server takes.
@@ -84,6 +84,12 @@ def writing(engine: Engine, *, srid: int) -> Iterator[Session]:
 def _wait_for_turn(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def look_back(session: Session, moment: str) -> None:
+    """From now on this session answers from what was known at a moment (`2026-11-22T14:05:09Z`)."""
+    newest = select(func.max(Edition.id)).where(Edition.loaded_at <= moment)
+    session.info["known"] = session.scalar(newest) or 0
 
 
 def srid_of(session: Session) -> int:

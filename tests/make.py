@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import shapely
@@ -26,6 +27,11 @@ def metric(shape):
     return geo.to_metric([shape], srid=SRID)[0]
 
 
+def moment(day):
+    """A moment of a day, as the clock at the edge would tell it."""
+    return datetime(day.year, day.month, day.day, 8, tzinfo=UTC)
+
+
 def an_edition(session, name="made", **changes):
     """Adds an edition and returns its id."""
     facts = {
@@ -35,7 +41,7 @@ def an_edition(session, name="made", **changes):
         "source_url": "",
         "licence": "CC0-1.0",
         "as_of": "2026",
-        "loaded_on": "2026-11-22",
+        "loaded_at": "2026-11-22T08:00:00Z",
         "checksum": "0" * 64,
         "rows": 0,
     }

@@ -76,7 +76,7 @@ def _set_up(settings: Settings) -> None:
     try:
         read = catalog.read_instance(settings.instance)
         engine = store.open_store(settings.store_url(read.key))
-        plans = imports.load(engine, read, today=datetime.now(tz=UTC).date(), tell=_tell)
+        plans = imports.load(engine, read, now=datetime.now(tz=UTC), tell=_tell)
         engine.dispose()
     except BadInstance as error:
         for problem in error.problems:

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from layers import places, store
 from layers.catalog import Instance
+from webmap import params
 
 Revisions = tuple[tuple[str, int], ...]
+LOOKS_BACK = "@known"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,17 +37,25 @@ def instance() -> Instance:
 
 
 def session() -> Session:
-    """This request's session; questions only, nothing is committed."""
+    """This request's session; questions only, nothing is committed. It looks back when the request does."""
     if "session" not in g:
         g.reading = store.reading(house().engine, srid=instance().metric_crs)
         g.session = g.reading.__enter__()
+        if moment := params.known(params.arguments()):
+            store.look_back(g.session, moment)
     return cast(Session, g.session)
 
 
 def revisions() -> Revisions:
-    """The state of every layer, read once a request: with it goes what has been kept."""
+    """The state of every layer, read once a request: with it goes what has been kept.
+
+    A request that looks back has a state of its own.
+    """
     if "revisions" not in g:
-        g.revisions = tuple(sorted(places.revisions(session()).items()))
+        found = places.revisions(session())
+        if (newest := session().info.get("known")) is not None:
+            found |= {LOOKS_BACK: newest}
+        g.revisions = tuple(sorted(found.items()))
     return cast(Revisions, g.revisions)
 
 

@@ -21,6 +21,10 @@ class NoDate(Invalid):
     text = N_("“{name}” is a date, written 2018, 2018-05 or 2018-05-29; “{value}” is not.")
 
 
+class NoMoment(Invalid):
+    text = N_("“{name}” is a moment in UTC, written 2026-11-22T14:05:09Z; “{value}” is not.")
+
+
 class Missing(Invalid):
     text = N_("“{name}” is missing.")
 
@@ -38,6 +42,11 @@ def today() -> date:
     return datetime.now(tz=UTC).date()
 
 
+def now() -> str:
+    """This moment, to be written into a link that shall show the same later."""
+    return dates.moment(datetime.now(tz=UTC))
+
+
 def seconds_left_today() -> int:
     """Until midnight in UTC, when `today` becomes another day."""
     now = datetime.now(tz=UTC)
@@ -51,6 +60,15 @@ def as_of(args: Mapping[str, str]) -> date:
         return dates.first_day(text) if text else today()
     except BadDate as error:
         raise NoDate(name="as_of", value=text) from error
+
+
+def known(args: Mapping[str, str]) -> str:
+    """The moment from whose knowledge to answer: `known`, else "" for now."""
+    text = args.get("known", "").strip()
+    try:
+        return dates.checked_moment(text) if text else ""
+    except BadDate as error:
+        raise NoMoment(name="known", value=text) from error
 
 
 def place(args: Mapping[str, str]) -> Place:

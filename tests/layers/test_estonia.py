@@ -25,7 +25,7 @@ CONTACT = re.compile(r"[\w.+-]+@[\w-]+\.\w{2,}|\+372[ \d-]{6,}|\btel(?:efon)?[.:
 def loaded(estonia, tmp_path_factory):
     """A store that holds Estonia."""
     engine = store.open_store(f"sqlite:///{tmp_path_factory.mktemp('estonia') / 'store.sqlite'}")
-    imports.load(engine, estonia, today=TODAY)
+    imports.load(engine, estonia, now=make.moment(TODAY))
     yield engine
     engine.dispose()
 
@@ -77,7 +77,7 @@ def test_estonia_is_the_same_on_both_stores(estonia, asking, postgis):
     url = postgis.create()
     engine = store.open_store(url)
     try:
-        imports.load(engine, estonia, today=TODAY)
+        imports.load(engine, estonia, now=make.moment(TODAY))
         with store.reading(engine, srid=estonia.metric_crs) as session:
             on_server = make.everything(session)
             bodies = places.bodies(session, as_of=TODAY)
@@ -90,7 +90,7 @@ def test_estonia_is_the_same_on_both_stores(estonia, asking, postgis):
 
 
 def test_loading_estonia_again_does_nothing(loaded, estonia):
-    assert imports.load(loaded, estonia, today=TODAY) == []
+    assert imports.load(loaded, estonia, now=make.moment(TODAY)) == []
 
 
 # --- When it was so
@@ -329,7 +329,7 @@ def test_a_fifth_layer_is_an_entry_a_table_and_a_line(estonia, tmp_path):
     engine = store.open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
 
     try:
-        imports.load(engine, catalog.read_instance(folder), today=TODAY)
+        imports.load(engine, catalog.read_instance(folder), now=make.moment(TODAY))
         with store.reading(engine, srid=estonia.metric_crs) as session:
             found = places.bodies(session, as_of=TODAY, layer="shelters")
             revisions = places.revisions(session)

@@ -29,7 +29,7 @@ def reading(engine):
 
 def load(engine, instance, today=TODAY):
     """Loads a folder as it is now; what each plan of a resource says, by resource."""
-    plans = imports.load(engine, catalog.read_instance(instance.folder), today=today)
+    plans = imports.load(engine, catalog.read_instance(instance.folder), now=make.moment(today))
     return {plan.source.resource.name: said(plan) for plan in plans}
 
 
@@ -73,7 +73,7 @@ def test_what_was_loaded_is_what_the_files_say(engine, instance, reading):
         station = places.body(session, "west-station", as_of=TODAY)
         case = practices.case(session, "first-case")
         county = places.area(session, "county", "01", as_of=TODAY)
-        editions = [(e.name, e.source, e.licence, e.loaded_on, e.rows) for e in places.editions(session)]
+        editions = [(e.name, e.source, e.licence, e.loaded_at, e.rows) for e in places.editions(session)]
     assert station == places.Body(
         key="west-station",
         layer="police",
@@ -112,7 +112,7 @@ def test_what_was_loaded_is_what_the_files_say(engine, instance, reading):
             name,
             {"en": f"Made up: {name}"},
             "CC0-1.0",
-            "2026-11-22",
+            "2026-11-22T08:00:00Z",
             1 if name == "land" else 3 if name == "settlements" else 2,
         )
         for name in sorted(RESOURCES)
@@ -181,15 +181,15 @@ def test_old_rows_keep_their_edition_and_say_which_one_ended_them(engine, instan
     load(engine, instance, LATER)
 
     with reading() as session:
-        brought = dict(session.execute(select(Edition.id, Edition.loaded_on)).all())
+        brought = dict(session.execute(select(Edition.id, Edition.loaded_at)).all())
         query = select(Body.name, Body.edition_id, Body.retired_in).where(Body.key == "old-station")
         states = [
             (name, brought[edition], brought.get(retired))
             for name, edition, retired in session.execute(query.order_by(Body.id))
         ]
     assert states == [
-        ("Vana jaoskond", "2026-11-22", "2026-12-24"),
-        ("Vana maja", "2026-12-24", None),
+        ("Vana jaoskond", "2026-11-22T08:00:00Z", "2026-12-24T08:00:00Z"),
+        ("Vana maja", "2026-12-24T08:00:00Z", None),
     ]
 
 
@@ -250,7 +250,7 @@ def test_a_load_that_fails_half_way_leaves_the_store_as_it_was(engine, instance,
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        imports.load(engine, catalog.read_instance(instance.folder), today=LATER, tell=fail_late)
+        imports.load(engine, catalog.read_instance(instance.folder), now=make.moment(LATER), tell=fail_late)
 
     with reading() as session:
         assert make.everything(session) == before
@@ -283,7 +283,7 @@ def test_a_plan_writes_nothing(engine, instance, reading):
 def test_each_plan_is_told_in_order(engine, instance):
     heard = []
 
-    plans = imports.load(engine, instance, today=TODAY, tell=heard.append)
+    plans = imports.load(engine, instance, now=make.moment(TODAY), tell=heard.append)
 
     assert heard == plans
     assert [plan.source.resource.name for plan in heard] == RESOURCES
@@ -317,7 +317,7 @@ def hearing_the_second_writer(engine, work):
 def test_of_two_loads_at_once_the_second_finds_nothing_to_do(engine, instance, reading):
     other = store.open_store(engine.url.render_as_string(hide_password=False))
     try:
-        hearing_the_second_writer(engine, lambda: imports.load(other, instance, today=TODAY))
+        hearing_the_second_writer(engine, lambda: imports.load(other, instance, now=make.moment(TODAY)))
 
         found = load(engine, instance)
     finally:

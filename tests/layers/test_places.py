@@ -511,11 +511,11 @@ def test_settlement_names_are_given_by_code(session):
 
 def test_of_every_resource_the_newest_edition_is_told_by_name(session):
     for name, day in (("watch", "2026-01-01"), ("police", "2026-01-02"), ("watch", "2026-01-03")):
-        make.an_edition(session, name=name, loaded_on=day, rows=3)
+        make.an_edition(session, name=name, loaded_at=day, rows=3)
 
     found = places.editions(session)
 
-    assert [(edition.name, edition.loaded_on, edition.rows) for edition in found] == [
+    assert [(edition.name, edition.loaded_at, edition.rows) for edition in found] == [
         ("police", "2026-01-02", 3),
         ("watch", "2026-01-03", 3),
     ]

@@ -980,7 +980,7 @@ def loaded(tmp_path_factory):
     """A store that holds the tiny country, and all that it holds."""
     folder = tmp_path_factory.mktemp("loaded")
     engine = store.open_store(f"sqlite:///{folder / 'store.sqlite'}")
-    imports.load(engine, catalog.read_instance(make.an_instance(folder / "tiny")), today=TODAY)
+    imports.load(engine, catalog.read_instance(make.an_instance(folder / "tiny")), now=make.moment(TODAY))
     with store.reading(engine, srid=make.SRID) as session:
         held = make.everything(session)
     yield engine, held
@@ -1002,7 +1002,7 @@ def test_a_damage_is_told_with_file_row_and_remedy_and_nothing_is_loaded(instanc
     harm(instance.folder)
 
     with pytest.raises(BadInstance) as told:
-        imports.load(engine, catalog.read_instance(instance.folder), today=TODAY)
+        imports.load(engine, catalog.read_instance(instance.folder), now=make.moment(TODAY))
 
     # What points to a refused row is no second problem.
     (problem,) = told.value.problems
@@ -1228,7 +1228,7 @@ def test_years_since_a_date_are_whole_years():
     days = [date(2026, 5, 28), date(2026, 5, 29)]
 
     assert [dates.years_since("2018-05-29", today=day) for day in days] == [7, 8]
-    assert dates.years_since("", today=TODAY) is None
+    assert dates.years_since("", now=make.moment(TODAY)) is None
 
 
 # --- Random tables

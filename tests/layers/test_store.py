@@ -83,7 +83,7 @@ def test_a_difference_to_the_models_would_be_seen(engine):
 
 
 def test_a_store_can_be_taken_down_while_it_holds_facts(engine, instance):
-    imports.load(engine, instance, today=TODAY)
+    imports.load(engine, instance, now=make.moment(TODAY))
     store.migrate(engine, "base")
     store.migrate(engine, "head")
 
@@ -92,7 +92,7 @@ def test_a_store_can_be_taken_down_while_it_holds_facts(engine, instance):
 
 
 def test_setting_up_twice_changes_nothing(engine, instance):
-    imports.load(engine, instance, today=TODAY)
+    imports.load(engine, instance, now=make.moment(TODAY))
     with store.reading(engine, srid=make.SRID) as session:
         before = make.everything(session)
     found = indexes(engine)
@@ -136,7 +136,7 @@ def load_at_once(url, folder, gate):
     engine = store.open_store(url)
     try:
         gate.wait(timeout=60)
-        imports.load(engine, catalog.read_instance(folder), today=TODAY)
+        imports.load(engine, catalog.read_instance(folder), now=make.moment(TODAY))
     finally:
         engine.dispose()
 
@@ -151,7 +151,7 @@ def facts(engine):
 @pytest.mark.slow
 def test_four_processes_that_set_up_and_load_at_once_leave_what_one_leaves(engine, instance, tmp_path):
     alone = store.open_store(f"sqlite:///{tmp_path / 'alone.sqlite'}")
-    imports.load(alone, instance, today=TODAY)
+    imports.load(alone, instance, now=make.moment(TODAY))
     url = engine.url.render_as_string(hide_password=False)
 
     with PROCESSES.Manager() as manager, ProcessPoolExecutor(4, mp_context=PROCESSES) as pool:

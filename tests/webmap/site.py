@@ -27,7 +27,7 @@ def a_site(folder, state, **changes):
     settings = Settings(instance=folder, state=state, **changes)
     read = catalog.read_instance(folder)
     engine = store.open_store(settings.store_url(read.key))
-    imports.load(engine, read, today=TODAY)
+    imports.load(engine, read, now=make.moment(TODAY))
     engine.dispose()
     with an_app(settings) as app:
         yield app

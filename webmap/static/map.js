@@ -378,6 +378,7 @@ window.turvakaart = (() => {
     offerBasemaps(map);
     restore();
     document.documentElement.dataset.map = "ready";
+    document.dispatchEvent(new CustomEvent("turvakaart:ready", { detail: { map, layers, about } }));
   }
 
   /* Online backgrounds come only when asked for, and leave quietly when they cannot be reached. */

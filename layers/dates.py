@@ -60,3 +60,14 @@ def years_since(text: str, *, today: date) -> int | None:
         return None
     then = first_day(text)
     return today.year - then.year - ((today.month, today.day) < (then.month, then.day))
+
+
+FRESHNESS = ("new", "ageing", "old", "undated")
+
+
+def freshness(text: str, *, today: date) -> str:
+    """How fresh a fact of a partial date is: under two years new, under six ageing, then old."""
+    age = years_since(text, today=today)
+    if age is None:
+        return "undated"
+    return "new" if age < 2 else "ageing" if age < 6 else "old"

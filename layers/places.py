@@ -236,6 +236,14 @@ def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
     return _area(rows[_state_on([row.valid_from for row in rows], as_of)])
 
 
+def later_areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
+    """The areas of a kind that began after the day, as they began, by code."""
+    table = model.Area
+    query = model.known(session, select(*_AREA_FACTS), table).where(table.kind == kind)
+    found = {row.key: row for row in session.execute(query.order_by(table.code, table.valid_from.desc()))}
+    return [_area(row) for row in found.values() if row.valid_from > as_of.isoformat()]
+
+
 def area_names(session: Session) -> dict[str, Words]:
     """The names of every area by its key (`kind:code`), the newest where they changed, ended ones too."""
     table = model.Area

@@ -76,6 +76,7 @@ ERRORS_HEAD = """\
 # Toila joined Jõhvi in October 2025: from then on Jõhvi is both. Areas of a later day are called code@day.
 MERGED = {"0803": "0251"}
 MERGED_ON = "2025-10"
+REFORMED_ON = "2017-10"  # 79 municipalities out of 213
 # GeoNames gives these places the people of a former municipality or of the town next to them.
 WRONG_PEOPLE = {("0130", "Iisaku"), ("0142", "Vana-Antsla")}
 
@@ -535,12 +536,24 @@ def write_table(path: Path, columns: str, table: Iterable[Mapping[str, str]]) ->
         writer.writerows(table)
 
 
+def names_in_russian() -> dict[tuple[str, str], dict[str, str]]:
+    """By kind and code, as customary in Russian texts about Estonia."""
+    with (Path(__file__).parent.parent / "data" / "ee" / "areas" / "names.csv").open(
+        encoding="utf-8"
+    ) as file:
+        return {(row["kind"], row["code"]): {"name_ru": row["name_ru"]} for row in csv.DictReader(file)}
+
+
+NAMES = names_in_russian()
+
+
 def about(kind: str, code: str, names: tuple[str, str], parent: str, as_of: str) -> dict[str, str]:
     return {
         "kind": kind,
         "code": code,
         "name_et": names[0],
         "name_en": names[1],
+        **NAMES.get((kind, code), {}),
         "parent": parent,
         "accuracy": "approximate",
         "source": LAND_SOURCE if kind == "land" else AREA_SOURCE,
@@ -568,6 +581,7 @@ def write_layers(folder: Path, areas: Shapes, facts: Facts) -> None:
         row = towns[code]
         names = (row["name"], english(row["name"]))
         found = about("municipality", code, names, f"county:{row['county_ehak']}", row["as_of"])
+        start = start or began(row)
         return {**found, "valid_from": start} if start else found
 
     def county(code: str) -> dict[str, str]:
@@ -736,6 +750,11 @@ def lacking_towns(facts: Facts, known: Mapping[str, Row]) -> Iterator[Row]:
             }
 
 
+def began(row: Row) -> str:
+    """When a municipality began: those that came of several in the reform; of the others it is not known."""
+    return REFORMED_ON if ";" in row["formed_from"] else ""
+
+
 def municipality_row(row: Row) -> Row:
     return {
         **{key: row[key] for key in ("name", "type", "area_km2", "population", "lat", "lon", "as_of")},
@@ -744,7 +763,7 @@ def municipality_row(row: Row) -> Row:
         "population_as_of": row["population_date"],
         "prefecture": PREFECTURES[row["prefecture"]][0],
         "formed_from": row["formed_from"],
-        "valid_from": "",
+        "valid_from": began(row),
         "valid_to": MERGED_ON if row["ehak"] in (*MERGED, *MERGED.values()) else "",
         "source": DIVISION_SOURCE,
     }

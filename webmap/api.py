@@ -10,10 +10,12 @@ import shapely
 from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
 
-from layers import places, practices
+from layers import filters, places, practices
 from layers.catalog import Layer
-from webmap import db, i18n, names, params
-from webmap.db import House
+from layers.filters import Filter
+from webmap import choices, db, i18n, names, params, shading
+from webmap.db import House, Revisions
+from webmap.shading import Shading
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 
@@ -23,10 +25,9 @@ _GROUND = {"land": "land", "neighbours": "neighbour"}
 _LABELLED = 500
 
 
-def address(name: str, *, revision: int, language: str, as_of: date | None, step: str = "") -> str:
+def address(name: str, *, revision: int, language: str, when: Mapping[str, str], step: str = "") -> str:
     """The address of a layer's data in one state; with a named day it may be kept for ever."""
-    more: dict[str, Any] = {"as_of": as_of.isoformat()} if as_of else {}
-    more |= {"step": step} if step else {}
+    more: dict[str, Any] = {**when, **({"step": step} if step else {})}
     return url_for("api.layer", name=name, v=revision, lang=language, **more)
 
 
@@ -40,10 +41,27 @@ def _speak() -> None:
 def layer(name: str) -> ResponseReturnValue:
     args = params.arguments()
     as_of, step = params.as_of(args), params.one_of(args, "step", _STEPS)
-    revision = dict(db.revisions()).get(name, 0)
-    body = _collection(db.house(), name, i18n.language(), as_of, step or "near", revision)
+    state = dict(db.revisions())
+    revision, back = state.get(name, 0), state.get(db.LOOKS_BACK)
+    only, today = choices.chosen(args), params.knowledge_day(args)
+    body = _collection(db.house(), name, i18n.language(), as_of, step or "near", revision, back, only, today)
+    return _answer(body, _kept_for(args, revision))
+
+
+@bp.get("/coverage.geojson")
+def coverage() -> ResponseReturnValue:
+    args = params.arguments()
+    by, as_of, step = shading.chosen(args), params.as_of(args), params.one_of(args, "step", _STEPS)
+    if by is None:
+        raise params.Missing(name="shade")
+    only, today = choices.chosen(args), params.knowledge_day(args)
+    body = _shaded(db.house(), i18n.language(), by, as_of, step or "near", only, today, db.revisions())
+    return _answer(body, "no-cache")
+
+
+def _answer(body: bytes, kept: str) -> Response:
     response = Response(body, mimetype="application/geo+json")
-    response.headers["Cache-Control"] = _kept_for(args, revision)
+    response.headers["Cache-Control"] = kept
     response.add_etag()
     response.make_conditional(request)
     return response
@@ -59,13 +77,54 @@ def _kept_for(args: Mapping[str, str], revision: int) -> str:
 
 
 @lru_cache(maxsize=128)
-def _collection(_house: House, name: str, _language: str, as_of: date, step: str, _revision: int) -> bytes:
+def _collection(
+    _house: House,
+    name: str,
+    _language: str,
+    as_of: date,
+    step: str,
+    _revision: int,
+    _back: int | None,
+    only: Filter,
+    today: date,
+) -> bytes:
     """A layer as GeoJSON. The arguments are all that it depends on."""
-    found = {"type": "FeatureCollection", "features": list(_features(name, as_of, _STEPS[step]))}
+    return _written(_features(name, as_of, _STEPS[step], only, today))
+
+
+@lru_cache(maxsize=32)
+def _shaded(
+    _house: House,
+    _language: str,
+    by: Shading,
+    as_of: date,
+    step: str,
+    only: Filter,
+    today: date,
+    _revisions: Revisions,
+) -> bytes:
+    """Areas with the colour of what is known there. The arguments are all that it depends on."""
+    bodies = filters.bodies(places.bodies(db.session(), as_of=as_of), only, today=today)
+    colours = {
+        one.area.key: shading.colour(one.roles, len(one.named))
+        for one in shading.areas(by, as_of=as_of, bodies=bodies, only=only)
+    }
+    shapes = _shapes(by.kind, as_of, _STEPS[step])
+    return _written(
+        {**shape, "properties": {"colour": colours[key]}}
+        for shape in shapes
+        if (key := shape["properties"]["key"]) in colours
+    )
+
+
+def _written(features: Iterable[dict[str, Any]]) -> bytes:
+    found = {"type": "FeatureCollection", "features": list(features)}
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _features(name: str, as_of: date, tolerance_m: float) -> Iterable[dict[str, Any]]:
+def _features(
+    name: str, as_of: date, tolerance_m: float, only: Filter, today: date
+) -> Iterable[dict[str, Any]]:
     if name in _GROUND:
         return _shapes(_GROUND[name], as_of, 0)
     if name == "settlements":
@@ -73,11 +132,12 @@ def _features(name: str, as_of: date, tolerance_m: float) -> Iterable[dict[str, 
     kind = db.instance().layer(name)
     if kind.of == "areas":
         return _shapes(kind.kind, as_of, tolerance_m)
-    return _cases(as_of) if kind.of == "cases" else _bodies(kind, as_of)
+    return _cases(as_of, only, today) if kind.of == "cases" else _bodies(kind, as_of, only, today)
 
 
-def _bodies(kind: Layer, as_of: date) -> Iterable[dict[str, Any]]:
-    for body in places.bodies(db.session(), layer=kind.key, as_of=as_of):
+def _bodies(kind: Layer, as_of: date, only: Filter, today: date) -> Iterable[dict[str, Any]]:
+    found = places.bodies(db.session(), layer=kind.key, as_of=as_of)
+    for body in filters.bodies(found, only, today=today):
         if body.place:
             about: dict[str, Any] = {"key": body.key, "name": names.body(body)}
             about["form"] = i18n.label("forms", body.form)
@@ -85,8 +145,8 @@ def _bodies(kind: Layer, as_of: date) -> Iterable[dict[str, Any]]:
             yield _feature(shapely.Point(body.place.lon, body.place.lat), about)
 
 
-def _cases(as_of: date) -> Iterable[dict[str, Any]]:
-    for case in practices.cases(db.session(), as_of=as_of):
+def _cases(as_of: date, only: Filter, today: date) -> Iterable[dict[str, Any]]:
+    for case in filters.cases(practices.cases(db.session(), as_of=as_of), only, today=today):
         if case.place:
             about = {
                 "key": case.key,

@@ -1,20 +1,25 @@
 """What every template may say."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import current_app, request, url_for
 from flask_babel import gettext
 
 from layers import dates
 from layers.catalog import Basemap
-from layers.errors import N_
+from layers.errors import N_, Invalid
+from layers.filters import Filter
 from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
-_QUESTIONS = ("as_of", "audience", "lat", "lon", "outcome", "q", "theme")
+_WHEN = ("as_of", "known")
+_QUESTIONS = ("audience", "lat", "lon", "q", "shade", *_WHEN, *(part.name for part in fields(Filter)))
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -32,6 +37,7 @@ def words(settings: Settings) -> dict[str, Any]:
     instance = db.instance()
     return {
         "amount": amount,
+        "asked": asked,
         "accuracy": lambda name: instance.resources[name].accuracy if name in instance.resources else {},
         "asset": asset,
         "basemaps": basemaps(instance.basemaps, settings),
@@ -47,13 +53,34 @@ def words(settings: Settings) -> dict[str, Any]:
         "language_name": i18n.language_name,
         "names": names,
         "number": i18n.number,
+        "on_map": on_map,
         "page": page,
         "plain": i18n.plain,
         "prose": prose.render,
         "same_page": same_page,
+        "same_page_today": same_page_today,
         "words": i18n.words,
-        "years_since": lambda as_of: dates.years_since(as_of, today=params.today()),
+        "fresh_class": lambda as_of: dates.freshness(as_of, today=params.knowledge_day(params.arguments())),
+        "when": when(),
+        "years_since": lambda as_of: dates.years_since(as_of, today=params.knowledge_day(params.arguments())),
     }
+
+
+def when() -> dict[str, str]:
+    """The days that this request asks about, as its address names them; empty for now."""
+    args = params.arguments()
+    try:
+        day = params.as_of(args).isoformat() if args.get("as_of") else ""
+        found = {"as_of": day, "known": params.known(args)}
+    except Invalid:
+        return {}  # This is the page that says so.
+    return {name: value for name, value in found.items() if value}
+
+
+def asked(*without: str) -> dict[str, str]:
+    """What this request asks, to be asked again by a link; names that our pages do not know are left out."""
+    args = params.arguments()
+    return {name: args[name] for name in _QUESTIONS if args.get(name) and name not in without}
 
 
 def basemaps(offered: tuple[Basemap, ...], settings: Settings) -> tuple[Basemap, ...]:
@@ -73,18 +100,30 @@ def _digest(file: Path, state: int) -> str:
 
 
 def page(endpoint: str, **values: Any) -> str:
-    """The address of a page in this request's language."""
-    values.setdefault("language", i18n.language())
-    return url_for(f"pages.{endpoint}", **values)
+    """The address of a page in this request's language and about its day; `as_of=None` leads to today."""
+    return url_for(f"pages.{endpoint}", **{"language": i18n.language(), **when(), **values})
+
+
+def on_map(**more: str) -> str:
+    """The map with this request's choice; static/map.js reads it behind the #."""
+    return f"{page('home')}#{urlencode({**more, **asked(*_WHEN, 'audience', 'lat', 'lon', 'q')})}"
 
 
 def same_page(language: str) -> str:
     """This page in another language; the start page where this one exists in none."""
+    return _again(asked(), language)
+
+
+def same_page_today() -> str:
+    """This page as it is now."""
+    return _again(asked(*_WHEN), i18n.language())
+
+
+def _again(questions: Mapping[str, str], language: str) -> str:
     if not request.endpoint or not request.endpoint.startswith("pages."):
-        return page("home", language=language)
+        return url_for("pages.home", language=language)
     # Only questions that our pages know: names such as _scheme would rewrite the address.
-    asked = {name: value for name, value in request.args.items() if name in _QUESTIONS}
-    return url_for(request.endpoint, **{**asked, **(request.view_args or {}), "language": language})
+    return url_for(request.endpoint, **{**questions, **(request.view_args or {}), "language": language})
 
 
 def amount(number: int, qualifier: str) -> str:

@@ -16,7 +16,14 @@ from folium import Map
 from folium.map import CustomPane, Layer
 from folium.template import Template
 
-_PANES = (("neighbours", 140), ("land", 150), ("areas", 350), ("selection", 380), ("names", 450))
+_PANES = (
+    ("neighbours", 140),
+    ("land", 150),
+    ("shades", 250),
+    ("areas", 350),
+    ("selection", 380),
+    ("names", 450),
+)
 _RANDOM = re.compile(r"(?<=_)[0-9a-f]{32}(?![0-9a-f])")
 _MARGIN = 8
 

@@ -27,6 +27,12 @@ def county(code: str) -> str:
     return area(f"county:{code}") if code else ""
 
 
+def codes(kind: str) -> dict[str, str]:
+    """Names by code of the areas of a kind, ended ones too."""
+    keys = (key.partition(":") for key in _areas(db.house(), db.revisions()))
+    return {code: area(f"{kind}:{code}") for of, _, code in keys if of == kind}
+
+
 @lru_cache(maxsize=4)
 def _areas(_house: House, _revisions: Revisions) -> dict[str, Words]:
     return places.area_names(db.session())

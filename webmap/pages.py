@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -10,11 +11,12 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from layers import nearby, places, practices, search
+from layers import filters, nearby, places, practices, search
 from layers.catalog import Layer
+from layers.filters import Facets, Filter
 from layers.places import Body
 from layers.practices import Case
-from webmap import api, db, i18n, maps, params
+from webmap import api, choices, context, db, i18n, maps, params, shading
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
@@ -50,15 +52,18 @@ def start() -> ResponseReturnValue:
 
 @bp.get("/<language>/")
 def home() -> ResponseReturnValue:
-    as_of = params.as_of(params.arguments())
-    counted = _counted(db.house(), as_of, db.revisions())
-    chart = _chart(_asked(as_of))
-    return render_template("pages/map.html", chart=chart, layers=counted, as_of=_asked(as_of))
+    return render_template("pages/map.html", chart=_chart(), **_legend())
+
+
+@bp.get("/<language>/legend")
+def legend() -> ResponseReturnValue:
+    """What the map's panel says of a choice: counts, fields of the filter, classes of the shading."""
+    return render_template("parts/legend.html", **_legend())
 
 
 @bp.get("/<language>/map-<digest>.js")
 def script(digest: str) -> ResponseReturnValue:
-    chart = _chart(_asked(params.as_of(params.arguments())))
+    chart = _chart()
     response = make_response(chart.script)
     response.mimetype = "text/javascript"
     kept = f"public, max-age={_YEAR_S}, immutable" if chart.digest == digest else "no-cache"
@@ -68,9 +73,26 @@ def script(digest: str) -> ResponseReturnValue:
 
 @bp.get("/<language>/layers/")
 def layers() -> ResponseReturnValue:
-    as_of = params.as_of(params.arguments())
-    counted = _counted(db.house(), as_of, db.revisions())
-    return render_template("pages/layers.html", layers=counted, as_of=_asked(as_of))
+    return render_template("pages/layers.html", **_legend())
+
+
+@bp.get("/<language>/coverage")
+def coverage() -> ResponseReturnValue:
+    offered = shading.offered()
+    by = shading.chosen(params.arguments(), default=next(iter(offered), ""))
+    if by is None:
+        raise NotFound
+    question = _question()
+    rows = _rows(*question)
+    found = shading.areas(by, as_of=question[1], bodies=rows.bodies, only=question[2])
+    return render_template(
+        "pages/coverage.html",
+        shading=by,
+        shadings=offered,
+        found=found,
+        shades=shading.legend(found),
+        fields=_fields("theme", "outcome"),
+    )
 
 
 @bp.get("/<language>/layers/<key>")
@@ -80,10 +102,19 @@ def layer(key: str) -> ResponseReturnValue:
         return redirect(url_for("pages.cases", language=i18n.language()))
     if kind.of == "areas":
         found = places.areas(db.session(), kind.kind, as_of=as_of)
-        return render_template("pages/areas.html", layer=kind, areas=found, as_of=_asked(as_of))
-    rows = places.bodies(db.session(), layer=key, as_of=as_of)
-    counts = places.counts(db.session(), layer=key, as_of=as_of)
-    return render_template("pages/layer.html", layer=kind, bodies=rows, counts=counts, as_of=_asked(as_of))
+        later = places.later_areas(db.session(), kind.kind, as_of=as_of)
+        return render_template("pages/areas.html", layer=kind, areas=found, later=later)
+    only, today = _question()[2:]
+    every = places.bodies(db.session(), layer=key, as_of=as_of)
+    facets = filters.facets(every, (), only, today=today)
+    return render_template(
+        "pages/layer.html",
+        layer=kind,
+        bodies=filters.bodies(every, only, today=today),
+        total=len(every),
+        counts=places.counts(db.session(), layer=key, as_of=as_of),
+        fields=choices.form(only, facets),
+    )
 
 
 @bp.get("/<language>/bodies/<key>")
@@ -159,20 +190,13 @@ def _index(house: House, as_of: date, _revisions: Revisions) -> search.Index:
 
 @bp.get("/<language>/cases/")
 def cases() -> ResponseReturnValue:
-    args = params.arguments()
-    codes = db.instance().codes
-    theme = params.one_of(args, "theme", codes.get("themes", {}))
-    outcome = params.one_of(args, "outcome", codes.get("outcomes", {}))
-    every = practices.cases(db.session(), as_of=params.as_of(args))
-    found = [c for c in every if theme in ("", c.theme) and outcome in ("", c.outcome)]
+    _, as_of, only, today = _question()
+    every = practices.cases(db.session(), as_of=as_of)
     return render_template(
         "pages/cases.html",
-        cases=found,
+        cases=filters.cases(every, only, today=today),
         total=len(every),
-        themes=Counter(c.theme for c in every),
-        outcomes=Counter(c.outcome for c in every),
-        theme=theme,
-        outcome=outcome,
+        fields=choices.form(only, filters.facets((), every, only, today=today)),
     )
 
 
@@ -223,8 +247,58 @@ def _page(template: str, **values: Any) -> str:
     return render_template(template, part=params.is_part(params.arguments()), **values)
 
 
-def _asked(as_of: date) -> date | None:
-    return as_of if params.arguments().get("as_of") else None
+Question = tuple[Revisions, date, Filter, date]
+"""The state of the layers, the day asked about, what to show, and the day against which ages are told."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a question shows, and what other choices would show."""
+
+    bodies: list[Body]
+    cases: list[Case]
+    facets: Facets
+
+
+def _question() -> Question:
+    args = params.arguments()
+    return db.revisions(), params.as_of(args), choices.chosen(args), params.knowledge_day(args)
+
+
+def _rows(revisions: Revisions, as_of: date, only: Filter, today: date) -> Rows:
+    return _found(db.house(), revisions, as_of, only, today)
+
+
+@lru_cache(maxsize=32)
+def _found(_house: House, _revisions: Revisions, as_of: date, only: Filter, today: date) -> Rows:
+    """The rows of every layer of organisations and cases. The arguments are all that it depends on."""
+    bodies = places.bodies(db.session(), as_of=as_of)
+    cases = practices.cases(db.session(), as_of=as_of)
+    return Rows(
+        filters.bodies(bodies, only, today=today),
+        filters.cases(cases, only, today=today),
+        filters.facets(bodies, cases, only, today=today),
+    )
+
+
+def _fields(*without: str) -> tuple[choices.Field, ...]:
+    question = _question()
+    return choices.form(question[2], _rows(*question).facets, without=without)
+
+
+def _legend() -> dict[str, Any]:
+    """The layers with their counts, the fields of the filter and the classes of the shading."""
+    question = _question()
+    rows, as_of, offered = _rows(*question), question[1], shading.offered()
+    by = shading.chosen(params.arguments(), default=next(iter(offered), ""))
+    found = shading.areas(by, as_of=as_of, bodies=rows.bodies, only=question[2]) if by else []
+    return {
+        "layers": _counted(db.house(), *question),
+        "fields": choices.form(question[2], rows.facets),
+        "shading": by,
+        "shadings": offered,
+        "shades": shading.legend(found),
+    }
 
 
 def _merged(first: Iterable[Case], second: Iterable[Case]) -> list[Case]:
@@ -237,38 +311,39 @@ def _with_ended(keys: Iterable[str], there: Iterable[Body]) -> list[Body]:
     return [known.get(key) or places.body(db.session(), key, as_of=params.today()) for key in keys]
 
 
-@lru_cache(maxsize=32)
-def _counted(_house: House, as_of: date, _revisions: Revisions) -> list[tuple[Layer, int, int]]:
+@lru_cache(maxsize=64)
+def _counted(
+    house: House, revisions: Revisions, as_of: date, only: Filter, today: date
+) -> list[tuple[Layer, int, int]]:
     """The layers with the number of their rows, and how many of them have a place on the map."""
-    found = []
-    for layer in db.instance().layers:
-        rows = _rows(layer, as_of)
-        placed = sum(getattr(row, "place", True) is not None for row in rows)
-        found.append((layer, len(rows), placed))
+    rows, found = _rows(revisions, as_of, only, today), []
+    for layer in house.instance.layers:
+        shown = _shown_by(layer, rows, as_of)
+        found.append((layer, len(shown), sum(getattr(row, "place", True) is not None for row in shown)))
     return found
 
 
-def _rows(layer: Layer, as_of: date) -> Sequence[Any]:
-    session = db.session()
+def _shown_by(layer: Layer, rows: Rows, as_of: date) -> Sequence[Any]:
     if layer.of == "areas":
-        return places.areas(session, layer.kind, as_of=as_of)
-    if layer.of == "cases":
-        return practices.cases(session, as_of=as_of)
-    return places.bodies(session, layer=layer.key, as_of=as_of)
+        return places.areas(db.session(), layer.kind, as_of=as_of)
+    return rows.cases if layer.of == "cases" else [b for b in rows.bodies if b.layer == layer.key]
 
 
-def _chart(asked: date | None) -> maps.Parts:
-    return _drawn(db.house(), i18n.language(), asked, db.revisions())
+def _chart() -> maps.Parts:
+    return _drawn(db.house(), i18n.language(), tuple(sorted(context.when().items())), db.revisions())
 
 
 @lru_cache(maxsize=32)
-def _drawn(house: House, language: str, asked: date | None, revisions: Revisions) -> maps.Parts:
-    """The map's shell. The arguments are all that it depends on."""
+def _drawn(
+    house: House, language: str, when: tuple[tuple[str, str], ...], revisions: Revisions
+) -> maps.Parts:
+    """The map's shell. The arguments are all that it depends on; `when` are the days of the question."""
     instance = house.instance
     state = dict(revisions)
 
     def url(name: str, step: str = "") -> str:
-        return api.address(name, revision=state.get(name, 0), language=language, as_of=asked, step=step)
+        revision = state.get(name, 0)
+        return api.address(name, revision=revision, language=language, when=dict(when), step=step)
 
     ground = [
         maps.Shown(name, "ground", url(name), True, {"pane": name})
@@ -277,7 +352,11 @@ def _drawn(house: House, language: str, asked: date | None, revisions: Revisions
     ]
     shown = [_shown(layer, url, rank) for rank, layer in enumerate(instance.layers)]
     names = [maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})]
-    return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(asked))
+    if shading.offered():
+        asked: dict[str, Any] = dict(when)
+        near, far = (url_for("api.coverage", lang=language, step=step, **asked) for step in ("near", "far"))
+        names.append(maps.Shown("coverage", "coverage", near, True, {"far": far, "pane": "shades"}))
+    return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(dict(when)))
 
 
 def _shown(layer: Layer, url: Any, rank: int) -> maps.Shown:
@@ -294,11 +373,11 @@ def _shown(layer: Layer, url: Any, rank: int) -> maps.Shown:
     return maps.Shown(layer.key, "markers", url(layer.key), layer.shown, options)
 
 
-def _about(as_of: date | None) -> dict[str, Any]:
+def _about(when: dict[str, str]) -> dict[str, Any]:
     instance, language = db.instance(), i18n.language()
     west, south, east, north = instance.bounds
     return {
         "bounds": [[south, west], [north, east]],
         "pages": url_for("pages.home", language=language),
-        "asOf": as_of.isoformat() if as_of else "",
+        "when": when,
     }

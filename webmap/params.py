@@ -47,6 +47,12 @@ def now() -> str:
     return dates.moment(datetime.now(tz=UTC))
 
 
+def knowledge_day(args: Mapping[str, str]) -> date:
+    """The day against which the age of a fact is told: today, or the day to which the request looks back."""
+    moment = known(args)
+    return dates.first_day(moment[:10]) if moment else today()
+
+
 def seconds_left_today() -> int:
     """Until midnight in UTC, when `today` becomes another day."""
     now = datetime.now(tz=UTC)

@@ -34,7 +34,15 @@ window.turvakaart = (() => {
     },
     onAdd(map) {
       L.LayerGroup.prototype.onAdd.call(this, map);
-      this.load(this.options.url);
+      this.load(this.address());
+    },
+    /* Only what the visitor has chosen to see: the server filters, so that lists and map always agree. */
+    ask(choice) {
+      this.choice = choice;
+      if (this._map) this.load(this.address());
+    },
+    address() {
+      return this.choice ? `${this.options.url}&${this.choice}` : this.options.url;
     },
     async load(url) {
       if (this.loaded === url) return;
@@ -49,7 +57,7 @@ window.turvakaart = (() => {
     },
     fill(collection) {
       this.clearLayers();
-      this.addLayer(L.geoJSON(collection, { interactive: false, pane: this.options.pane, style: () => this.look() }));
+      this.addLayer(L.geoJSON(collection, { interactive: false, pane: this.options.pane, style: (feature) => this.look(feature) }));
     },
   });
 
@@ -73,12 +81,28 @@ window.turvakaart = (() => {
       map.off("zoomend", this.step, this);
       L.LayerGroup.prototype.onRemove.call(this, map);
     },
+    ask: null, // Borders do not depend on what is chosen.
     step() {
       this.load(this.chart.getZoom() < 9 ? this.options.far : this.options.url);
     },
     look() {
       const { colour, line } = this.options;
       return { fill: false, color: colour, opacity: 0.7, weight: WEIGHTS[line], dashArray: DASHES[line] };
+    },
+  });
+
+  /* Areas coloured by the kinds of partner known there. */
+  const Coverage = Areas.extend({
+    step() {
+      if (!/(^|&)shade=/.test(this.choice || "")) return this.clearLayers();
+      this.load(`${this.chart.getZoom() < 9 ? this.options.far : this.options.url}&${this.choice}`);
+    },
+    ask(choice) {
+      this.choice = choice;
+      if (this._map) this.step();
+    },
+    look(feature) {
+      return { color: "#fff", weight: 0.8, opacity: 0.9, fillColor: feature.properties.colour, fillOpacity: 0.62 };
     },
   });
 
@@ -209,6 +233,7 @@ window.turvakaart = (() => {
   const api = {
     ground: (options) => new Ground(options),
     areas: (options) => new Areas(options),
+    coverage: (options) => new Coverage(options),
     markers: (options) => new Markers(options),
     names: (options) => new Names(options),
     ready,
@@ -222,7 +247,9 @@ window.turvakaart = (() => {
     const text = document.getElementById("detail-text");
     const grip = panel.querySelector(".grip");
     const phone = matchMedia("(max-width: 820px)");
-    const boxes = [...panel.querySelectorAll("input[name=layer]")];
+    const boxes = () => [...panel.querySelectorAll("input[name=layer]")];
+    const choice = document.getElementById("choice");
+    const parts = () => [...choice.elements].filter((part) => part.matches("select")); // The day is the server's: the whole page changes.
     let ring = null;
     let asked = 0;
     let restoring = true;
@@ -233,17 +260,18 @@ window.turvakaart = (() => {
     map.getPane("names").setAttribute("aria-hidden", "true");
     L.control.scale({ imperial: false, position: phone.matches ? "topleft" : "bottomleft" }).addTo(map);
 
-    const home = () => map.fitBounds(about.bounds, { animate: false, paddingBottomRight: phone.matches ? [0, 160] : [0, 0] });
+    const home = () => map.fitBounds(about.bounds, { animate: false, paddingBottomRight: phone.matches ? [0, 190] : [0, 0] });
     const lower = (low) => {
       panel.classList.toggle("low", low);
       grip.setAttribute("aria-expanded", String(!low));
     };
 
-    /* The address holds the view, the layers that differ from the start, and what is open. */
+    /* The address holds the view, the layers and the choice that differ from the start, and what is open. */
     const state = () => {
       const { lat, lng } = map.getCenter();
       const found = [`at=${map.getZoom()}/${lat.toFixed(4)}/${lng.toFixed(4)}`];
-      if (boxes.some((box) => box.checked !== box.defaultChecked)) found.push(`show=${boxes.filter((box) => box.checked).map((box) => box.value)}`);
+      if (boxes().some((box) => box.checked !== box.defaultChecked)) found.push(`show=${boxes().filter((box) => box.checked).map((box) => box.value)}`);
+      for (const part of parts()) if (part.value !== usual(part)) found.push(`${part.name}=${encodeURIComponent(part.value)}`);
       if (text.dataset.path) found.push(`open=${text.dataset.path.replaceAll("%", "%25").replaceAll("&", "%26")}`);
       return `#${found.join("&")}`;
     };
@@ -252,8 +280,48 @@ window.turvakaart = (() => {
       history[push ? "pushState" : "replaceState"](null, "", state());
       for (const link of document.querySelectorAll("[data-language]")) link.hash = location.hash;
     };
+    const usual = (part) => part.dataset.usual ?? "";
+    const asks = () => new URLSearchParams(parts().filter((part) => part.value).map((part) => [part.name, part.value]));
+
+    /* Layers, counts, fields and legend follow the choice; what the server says replaces what stood there. */
+    let shown = asks().toString(); // The choice whose counts and fields stand in the panel.
+    let turn = 0;
+    async function choose() {
+      const asked = asks();
+      const mine = ++turn;
+      const only = new URLSearchParams([...asked].filter(([name]) => name !== "shade")).toString();
+      for (const box of boxes()) layers[box.value].ask?.(only);
+      layers.coverage?.ask(asked.get("shade") === "none" ? "" : asked.toString());
+      if (asked.toString() === shown) return;
+      shown = asked.toString();
+      try {
+        const answer = await fetch(`${about.pages}legend?${new URLSearchParams([...asked, ...Object.entries(about.when)])}`);
+        if (!answer.ok) throw new Error(`${answer.status}`);
+        const said = new DOMParser().parseFromString(await answer.text(), "text/html");
+        if (mine !== turn) return;
+        const on = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
+        for (const id of ["layers", "shades"]) document.getElementById(id)?.replaceChildren(...said.getElementById(id).childNodes);
+        for (const box of boxes()) box.checked = on.has(box.value);
+        for (const part of parts()) {
+          const now = part.value;
+          part.replaceChildren(...said.querySelector(`select[name="${part.name}"]`)?.children ?? part.children);
+          part.value = now;
+        }
+        document.getElementById("told").textContent = said.getElementById("matched").textContent;
+      } catch {
+        tell("failed");
+      }
+    }
+    const chosen = (wanted) => {
+      for (const part of parts()) {
+        const value = wanted.get(part.name) ?? usual(part);
+        if (![...part.options].some((option) => option.value === value)) part.add(new Option(value, value));
+        part.value = value;
+      }
+      choose();
+    };
     const switchLayers = (wanted) => {
-      for (const box of boxes) {
+      for (const box of boxes()) {
         box.checked = wanted ? wanted.includes(box.value) : box.defaultChecked;
         const layer = layers[box.value];
         if (box.checked) layer.addTo(map);
@@ -267,6 +335,7 @@ window.turvakaart = (() => {
       if (Number.isFinite(zoom + lat + lng)) map.setView([lat, lng], zoom, { animate: false });
       else home();
       switchLayers(wanted.has("show") ? wanted.get("show").split(",") : null);
+      chosen(wanted);
       const path = wanted.get("open");
       if (path) await show(path, false);
       else close(false);
@@ -293,7 +362,7 @@ window.turvakaart = (() => {
       const [page, query] = path.split("?");
       const extra = new URLSearchParams(query || "");
       extra.set("part", "1");
-      if (about.asOf) extra.set("as_of", about.asOf);
+      for (const [name, day] of Object.entries(about.when)) extra.set(name, day);
       try {
         const answer = await fetch(`${about.pages}${page}?${extra}`);
         const html = await answer.text();
@@ -352,15 +421,28 @@ window.turvakaart = (() => {
     });
     panel.querySelector("[data-back]").addEventListener("click", () => {
       close();
-      (boxes[0] || panel).focus({ preventScroll: true });
+      (boxes()[0] || panel).focus({ preventScroll: true });
     });
-    for (const box of boxes) {
-      box.addEventListener("change", () => {
-        if (box.checked) layers[box.value].addTo(map);
-        else layers[box.value].remove();
-        write(true);
-      });
-    }
+    panel.addEventListener("change", ({ target }) => {
+      if (target.name === "layer") {
+        if (target.checked) layers[target.value].addTo(map);
+        else layers[target.value].remove();
+      } else if (parts().includes(target)) choose();
+      else return;
+      write(true);
+    });
+    choice.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const day = choice.elements.as_of.value;
+      if (day === (about.when.as_of || "")) return;
+      location.href = `${about.pages}${day ? `?as_of=${day}` : ""}${location.hash}`;
+    });
+    document.getElementById("all").addEventListener("click", (event) => {
+      if (Object.keys(about.when).length) return; // The link leads to today.
+      event.preventDefault();
+      chosen(new URLSearchParams());
+      write(true);
+    });
     grip.hidden = false;
     grip.addEventListener("click", () => lower(!panel.classList.contains("low")));
     if (phone.matches) lower(true);

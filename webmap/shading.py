@@ -1,0 +1,84 @@
+"""Areas coloured by the partners that are known there: what is offered, the classes and their colours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from layers import coverage
+from layers.coverage import Presence
+from layers.filters import Filter
+from layers.places import Body
+from webmap import choices, db, params
+
+# From nobody to everybody: brown to teal of ColorBrewer's BrBG, told apart by colour-blind eyes too.
+_SCALE = ("#a6611a", "#d8b365", "#f1e6c8", "#8fcfc4", "#2a9187")
+
+
+@dataclass(frozen=True)
+class Shading:
+    """Areas of a kind coloured by the partners known there: by how many roles, or by one `role` alone."""
+
+    kind: str
+    role: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}.{self.role}" if self.role else self.kind
+
+
+@dataclass(frozen=True)
+class Shade:
+    """One class of the legend: so many areas have so many roles."""
+
+    roles: int
+    colour: str
+    areas: int
+
+
+def offered() -> dict[str, Shading]:
+    """Every shading that this instance offers, by the key that addresses use."""
+    kinds = [layer.kind for layer in db.instance().layers_of("areas") if layer.kind in choices.PLACES]
+    kinds.sort(reverse=True)  # The finer one first.
+    roles = ["", *(layer.key for layer in db.instance().layers_of("bodies"))]
+    every = [Shading(kind, role) for role in roles for kind in kinds]
+    return {shading.key: shading for shading in every}
+
+
+def chosen(args: Mapping[str, str], default: str = "") -> Shading | None:
+    """The shading of a query string: `shade`, "none" for no shading.
+
+    Raises:
+        NotOneOf: there is no such shading.
+    """
+    known = offered()
+    return known.get(params.one_of(args, "shade", {**known, "none": None}) or default)
+
+
+def areas(by: Shading, *, as_of: date, bodies: Sequence[Body], only: Filter) -> list[Presence]:
+    """The areas of a shading with what is known there, thin ones first; of a chosen place only its own."""
+    roles = [by.role] if by.role else [layer.key for layer in db.instance().layers_of("bodies")]
+    found = coverage.presence(db.session(), by.kind, roles, as_of=as_of, bodies=bodies)
+    return [one for one in found if _is_in(one, only)]
+
+
+def _is_in(one: Presence, only: Filter) -> bool:
+    lines = {one.area.key, one.area.parent}
+    return all(
+        not code or one.area.kind in beyond or f"{kind}:{code}" in lines
+        for kind, code, beyond in (
+            ("county", only.county, ()),
+            ("municipality", only.municipality, ("county",)),
+        )
+    )
+
+
+def colour(roles: int, most: int) -> str:
+    """The colour of an area with so many roles of at most `most`."""
+    return _SCALE[round(roles / max(most, 1) * (len(_SCALE) - 1))]
+
+
+def legend(found: Sequence[Presence]) -> list[Shade]:
+    """The classes of a shading, from none to all."""
+    most = max((len(one.named) for one in found), default=0)
+    counts = [sum(one.roles == roles for one in found) for roles in range(most + 1)]
+    return [Shade(roles, colour(roles, most), counts[roles]) for roles in range(most + 1)]

@@ -32,6 +32,13 @@ def _take_language(_endpoint: str | None, values: dict[str, Any] | None) -> None
             raise NotFound
 
 
+@bp.before_request
+def _check_days() -> None:
+    """A day that is none is told on every page, also on those that do not change with it."""
+    params.as_of(params.arguments())
+    params.known(params.arguments())
+
+
 @bp.after_request
 def _remember_language(response: Response) -> Response:
     if g.get("language") and request.cookies.get(i18n.COOKIE) != g.language and response.status_code == 200:

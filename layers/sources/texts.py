@@ -76,7 +76,7 @@ def _row(key: str, files: Mapping[str, Path], instance: Instance, shape: Any) ->
     words = {
         "titles": {language: front["title"] for language, (front, _) in sheets.items()},
         "summaries": {language: front["summary"] for language, (front, _) in sheets.items()},
-        "texts": {language: text for language, (_, text) in sheets.items()},
+        "texts": {language: text for language, (_, text) in sheets.items() if text},
     }
     return Row(key=key, line=0, file=file, values={**words, **values}, links=links)
 

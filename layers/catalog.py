@@ -40,6 +40,34 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Role:
+    """A part that somebody plays for safety in every place.
+
+    It is played by organisations of a `layer`, or only by those that can do one of `capabilities`; or by an
+    area of a kind itself (`area`), as a municipality does. `guide` is the practice that says how to begin
+    where nobody plays it; `above` are organisations to turn to meanwhile.
+    """
+
+    key: str
+    label: Words
+    layer: str = ""
+    area: str = ""
+    capabilities: tuple[str, ...] = ()
+    guide: str = ""
+    above: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Worry:
+    """What troubles somebody in a place: the roles to turn to, in this order, and the guides for it."""
+
+    key: str
+    label: Words
+    roles: tuple[str, ...]
+    guides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Basemap:
     """An online basemap that a visitor may ask for."""
 
@@ -81,6 +109,8 @@ class Instance:
     codes: Mapping[str, Mapping[str, Words]]
     resources: Mapping[str, Resource] = field(default_factory=dict)
     attributions: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
+    worries: tuple[Worry, ...] = ()
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -134,7 +164,21 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         codes={name: group for name, group in about.items() if name not in _NEEDED and _is_codes(group)},
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
         attributions=tuple(package.get("attributions", ())),
+        roles=_roles(about),
+        worries=tuple(_worded(Worry, entry) for entry in about.get("worries", ())),
     )
+
+
+def _roles(about: Mapping[str, Any]) -> tuple[Role, ...]:
+    """The roles of the instance; where it names none, every layer of organisations is one."""
+    if about.get("roles"):
+        return tuple(_worded(Role, entry) for entry in about["roles"])
+    layers = (Layer(**entry) for entry in about["layers"])
+    return tuple(Role(layer.key, layer.label, layer.key) for layer in layers if layer.of == "bodies")
+
+
+def _worded(kind: type[Any], entry: Mapping[str, Any]) -> Any:
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
 
 
 def _mapping(file: Path, parse: Any) -> dict[str, Any]:
@@ -171,7 +215,32 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
     ):
         if about.get(name) and not is_right(about[name]):
             found.append(Problem(FILE, 0, f"“{name}” cannot be {about[name]}.", remedy))
-    return [*found, *_entry_problems(about, "layers", Layer), *_entry_problems(about, "basemaps", Basemap)]
+    for name, kind in (("layers", Layer), ("basemaps", Basemap), ("roles", Role), ("worries", Worry)):
+        found += _entry_problems(about, name, kind)
+    return [*found, *_role_problems(about)]
+
+
+def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Roles and worries that name what is not there."""
+    layers = {entry.get("key") for entry in about.get("layers") or () if isinstance(entry, dict)}
+    roles = [entry for entry in about.get("roles") or () if isinstance(entry, dict)]
+    for role in roles:
+        key = role.get("key")
+        if bool(role.get("layer")) == bool(role.get("area")):
+            yield Problem(FILE, 0, f"roles, “{key}”: it needs a layer or an area.", "Give it one of the two.")
+        for name, value, known in (
+            ("layer", [role["layer"]] if role.get("layer") else [], layers),
+            ("capability", role.get("capabilities") or [], about.get("capabilities") or {}),
+        ):
+            for one in value:
+                if one not in known:
+                    what = f"roles, “{key}”: the {name} “{one}” is unknown."
+                    yield Problem(FILE, 0, what, "Correct it or add it to this file.")
+    for worry in about.get("worries") or ():
+        for one in (worry.get("roles") or ()) if isinstance(worry, dict) else ():
+            if one not in {role.get("key") for role in roles}:
+                what = f"worries, “{worry.get('key')}”: the role “{one}” is unknown."
+                yield Problem(FILE, 0, what, "Name one of the roles of this file.")
 
 
 def _are_bounds(value: Any) -> bool:
@@ -182,7 +251,7 @@ def _are_bounds(value: Any) -> bool:
         return False
 
 
-def _entry_problems(about: Mapping[str, Any], name: str, kind: type[Layer | Basemap]) -> list[Problem]:
+def _entry_problems(about: Mapping[str, Any], name: str, kind: type[Any]) -> list[Problem]:
     """What is wrong with the layers or basemaps: unknown, missing and repeated parts."""
     found: list[Problem] = []
     seen: set[str] = set()
@@ -198,7 +267,7 @@ def _entry_problems(about: Mapping[str, Any], name: str, kind: type[Layer | Base
     return found
 
 
-def _parts(entry: Mapping[str, Any], kind: type[Layer | Basemap]) -> Iterator[tuple[str, str]]:
+def _parts(entry: Mapping[str, Any], kind: type[Any]) -> Iterator[tuple[str, str]]:
     for part in fields(kind):
         needed = part.default is MISSING and part.default_factory is MISSING
         if needed and not entry.get(part.name):

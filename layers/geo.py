@@ -72,7 +72,7 @@ def _transform(source: int, target: int) -> Callable[..., Any]:
     return Transformer.from_crs(source, target, always_xy=True).transform
 
 
-def to_metric(shapes: Sequence[shapely.Geometry] | Shapes, *, srid: int) -> Shapes:
+def to_metric(shapes: Sequence[shapely.Geometry | None] | Shapes, *, srid: int) -> Shapes:
     """Shapes in degrees -> the same shapes in the metric system `srid`, carrying that number."""
     moved = shapely.transform(np.asarray(shapes, dtype=object), _transform(WGS84, srid), interleaved=False)
     return shapely.set_srid(moved, srid)

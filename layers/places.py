@@ -124,6 +124,14 @@ def bodies(
     return _bodies(session, query)
 
 
+def body_states(session: Session) -> list[Body]:
+    """Every known state of every organisation, whenever it was, by key and beginning."""
+    table = model.Body
+    return _bodies(
+        session, model.known(session, _body_columns(), table).order_by(table.key, table.valid_from)
+    )
+
+
 def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
     """Organisations that are responsible for an area (`kind:code`)."""
     table, link = model.Body, model.Serves
@@ -260,6 +268,17 @@ def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
     shapes = shapely.from_wkb([row.wkb for row in rows])
     inside = [(row, shape) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
     return [_area(row) for row, shape in sorted(inside, key=lambda found: -found[1].area)]
+
+
+def area_states(session: Session, kinds: Iterable[str]) -> list[tuple[Area, shapely.Geometry]]:
+    """Every known state of the areas of some kinds, by key and beginning, with its metric shape."""
+    table = model.Area
+    query = model.known(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table)
+    rows = session.execute(
+        query.where(table.kind.in_(sorted(kinds))).order_by(table.key, table.valid_from)
+    ).all()
+    found = shapely.from_wkb([row.wkb for row in rows])
+    return [(_area(row), shape) for row, shape in zip(rows, found, strict=True)]
 
 
 def shapes(

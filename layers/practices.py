@@ -83,6 +83,11 @@ def cases(
     return _cases(session, query)
 
 
+def case_states(session: Session) -> list[Case]:
+    """Every known case, whenever it began, by key."""
+    return _cases(session, model.known(session, _case_columns(), model.Case))
+
+
 def case(session: Session, key: str) -> Case:
     """One case.
 

@@ -7,13 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 import shapely
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from layers import filters, places, practices
 from layers.catalog import Layer
 from layers.filters import Filter
-from webmap import choices, db, i18n, names, params, shading
+from webmap import choices, db, i18n, names, params, replies, shading
 from webmap.db import House, Revisions
 from webmap.shading import Shading
 
@@ -35,6 +35,32 @@ def address(name: str, *, revision: int, language: str, when: Mapping[str, str],
 def _speak() -> None:
     offered = {code: code for code in db.instance().languages}
     g.language = params.one_of(params.arguments(), "lang", offered) or db.instance().default_language
+
+
+@bp.get("/answer")
+def answer() -> ResponseReturnValue:
+    """Who is responsible, who serves and who is near, for every role, at `lat` and `lon`."""
+    args = params.arguments()
+    worries = {worry.key: worry for worry in db.instance().worries}
+    worry = worries.get(params.one_of(args, "worry", worries))
+    reply = replies.reply(
+        params.place(args), as_of=params.as_of(args), today=params.knowledge_day(args), worry=worry
+    )
+    if params.one_of(args, "format", {"json": "", "text": ""}) == "text":
+        response = Response(render_template("answer.txt", reply=reply), mimetype="text/plain")
+    else:
+        response = Response(json.dumps(reply, ensure_ascii=False), mimetype="application/json")
+    response.headers["Cache-Control"] = "public, max-age=60"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+@bp.after_request
+def _open_to_read(response: Response) -> Response:
+    """Anybody's page may read what is public anyway."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
 
 
 @bp.get("/layers/<name>.geojson")

@@ -19,7 +19,16 @@ from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
-_QUESTIONS = ("audience", "lat", "lon", "q", "shade", *_WHEN, *(part.name for part in fields(Filter)))
+_QUESTIONS = (
+    "audience",
+    "lat",
+    "lon",
+    "q",
+    "shade",
+    "worry",
+    *_WHEN,
+    *(part.name for part in fields(Filter)),
+)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -52,6 +61,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "language_here": i18n.language_here,
         "language_name": i18n.language_name,
         "names": names,
+        "measure": i18n.measure,
         "number": i18n.number,
         "on_map": on_map,
         "page": page,
@@ -106,7 +116,7 @@ def page(endpoint: str, **values: Any) -> str:
 
 def on_map(**more: str) -> str:
     """The map with this request's choice; static/map.js reads it behind the #."""
-    return f"{page('home')}#{urlencode({**more, **asked(*_WHEN, 'audience', 'lat', 'lon', 'q')})}"
+    return f"{page('home')}#{urlencode({**more, **asked(*_WHEN, 'audience', 'lat', 'lon', 'q', 'worry')})}"
 
 
 def same_page(language: str) -> str:
@@ -137,8 +147,8 @@ def distance(metres: float) -> str:
     if metres < 100:
         return str(gettext(N_("in the same place")))
     if metres < 950:
-        return f"{i18n.number(round(metres, -2))} m"
-    return f"{i18n.number(round(metres / 1000, 1 if metres < 10_000 else None))} km"
+        return i18n.measure(round(metres, -2), "meter")
+    return i18n.measure(round(metres / 1000, 1 if metres < 10_000 else None), "kilometer")
 
 
 def direction(bearing: float) -> str:

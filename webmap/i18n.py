@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from babel import Locale
 from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
+from babel.units import format_unit
 from flask import Flask, g, request
 from flask_babel import Babel
 
@@ -84,6 +85,11 @@ def day(partial: str) -> str:
 
 def number(value: float) -> str:
     return str(format_decimal(value, locale=locale()))
+
+
+def measure(value: float, unit: str) -> str:
+    """A number with its unit (a name of Unicode's CLDR, as "kilometer"), short: 12 km."""
+    return str(format_unit(value, unit, length="short", locale=locale()))
 
 
 def language_name(code: str) -> str:

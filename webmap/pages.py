@@ -11,12 +11,12 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from layers import filters, nearby, places, practices, search
+from layers import filters, places, practices, search
 from layers.catalog import Layer
 from layers.filters import Facets, Filter
 from layers.places import Body
 from layers.practices import Case
-from webmap import api, choices, context, db, i18n, maps, params, shading
+from webmap import api, choices, context, db, i18n, maps, params, replies, shading
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
@@ -157,17 +157,12 @@ def area(kind: str, code: str) -> ResponseReturnValue:
 @bp.get("/<language>/here")
 def here() -> ResponseReturnValue:
     args = params.arguments()
-    place, as_of, session = params.place(args), params.as_of(args), db.session()
-    mapped = {layer.kind for layer in db.instance().layers_of("areas")}
-    areas = [area for area in places.areas_at(session, place, as_of=as_of) if area.kind in mapped]
-    serving = {
-        body.key: body
-        for area in reversed(areas)
-        for body in places.bodies_serving(session, area.key, as_of=as_of)
-    }
-    kinds = db.instance().layers_of("bodies")
-    near = [(kind, nearby.partners(session, place=place, layer=kind.key, as_of=as_of)) for kind in kinds]
-    return _page("pages/here.html", place=place, areas=areas, serving=serving.values(), near=near)
+    worries = {worry.key: worry for worry in db.instance().worries}
+    worry = worries.get(params.one_of(args, "worry", worries))
+    reply = replies.reply(
+        params.place(args), as_of=params.as_of(args), today=params.knowledge_day(args), worry=worry
+    )
+    return _page("pages/here.html", reply=reply, worries=worries.values())
 
 
 @bp.get("/<language>/search")

@@ -415,9 +415,11 @@ window.turvakaart = (() => {
       }
     });
     panel.addEventListener("submit", (event) => {
-      if (!event.target.matches(".search")) return;
+      const form = event.target;
+      if (form.matches(".search")) show(`search?q=${encodeURIComponent(new FormData(form).get("q"))}`);
+      else if (form.matches("[data-panel]")) show(`${form.action.split(about.pages)[1]}?${new URLSearchParams(new FormData(form))}`);
+      else return;
       event.preventDefault();
-      show(`search?q=${encodeURIComponent(new FormData(event.target).get("q"))}`);
     });
     panel.querySelector("[data-back]").addEventListener("click", () => {
       close();

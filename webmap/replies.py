@@ -116,7 +116,7 @@ def _if_none(role: Role) -> Shape:
 
 def _guide(key: str) -> Shape | None:
     title = _guides(db.house(), db.revisions()).get(key)
-    return title and {"key": key, "title": i18n.plain(title), "url": _url("practice", key=key)}
+    return {"key": key, "title": i18n.plain(title), "url": _url("practice", key=key)} if title else None
 
 
 @lru_cache(maxsize=3)
@@ -212,7 +212,7 @@ def _url(endpoint: str, **values: Any) -> str:
     return context.page(endpoint, **values)
 
 
-def choices(hits: Sequence[Any]) -> list[Shape]:
+def places_named(hits: Sequence[Any]) -> list[Shape]:
     """Places of one name, to be asked back."""
     return [
         {

@@ -1,5 +1,6 @@
-"""The console command: `turvakaart serve`, `turvakaart setup`."""
+"""The console command: `turvakaart serve`, `setup`, `answer`."""
 
+import json
 import os
 import webbrowser
 from datetime import UTC, datetime
@@ -48,6 +49,32 @@ def serve(instance: Path | None, host: str, port: int, no_browser: bool) -> None
     _serve(create_app(settings), host=host, port=port, browse=not no_browser)
 
 
+@cli.command()
+@_INSTANCE
+@click.argument("lat", required=False)
+@click.argument("lon", required=False)
+@click.option("--place", default="", help="A place by its name instead of coordinates.")
+@click.option("--lang", default="", help="Language; default: the instance's own.")
+@click.option("--as-of", default="", help="A day, for example 2012-05.")
+@click.option("--worry", default="", help="What troubles you: a key of the instance's worries.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, as /api/answer gives it.")
+def answer(instance: Path | None, as_json: bool, **asked: str) -> None:
+    """Who looks after safety at LAT LON, in degrees, or at a named place."""
+    settings = _settings(instance)
+    _set_up(settings, quietly=True)
+    from webmap import create_app
+
+    query = {name: value for name, value in asked.items() if value}
+    query["format"] = "json" if as_json else "text"
+    found = create_app(settings).test_client().get("/api/answer", query_string=query)
+    said = found.get_json() if as_json or found.status_code != 200 else {}
+    if found.status_code != 200:
+        for one in said.get("choices", ()):
+            click.echo(f"  {one['name']}, {one['municipality']}: {one['lat']} {one['lon']}", err=True)
+        raise click.ClickException(said.get("detail", found.text))
+    click.echo(json.dumps(said, ensure_ascii=False, indent=2) if as_json else found.text)
+
+
 def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
     from waitress.server import create_server
 
@@ -72,11 +99,13 @@ def _settings(instance: Path | None) -> Settings:
     return settings if instance is None else Settings(**{**vars(settings), "instance": instance.resolve()})
 
 
-def _set_up(settings: Settings) -> None:
+def _set_up(settings: Settings, *, quietly: bool = False) -> None:
     try:
         read = catalog.read_instance(settings.instance)
         engine = store.open_store(settings.store_url(read.key))
-        plans = imports.load(engine, read, now=datetime.now(tz=UTC), tell=_tell)
+        plans = imports.load(
+            engine, read, now=datetime.now(tz=UTC), tell=(lambda plan: None) if quietly else _tell
+        )
         engine.dispose()
     except BadInstance as error:
         for problem in error.problems:
@@ -84,7 +113,10 @@ def _set_up(settings: Settings) -> None:
         raise click.ClickException(str(error)) from error
     except (LayersError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"The store is ready ({len(plans)} tables renewed)." if plans else "The store is up to date.")
+    if not quietly:
+        click.echo(
+            f"The store is ready ({len(plans)} tables renewed)." if plans else "The store is up to date."
+        )
 
 
 def _tell(plan: Plan) -> None:

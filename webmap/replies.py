@@ -32,7 +32,8 @@ _NOTES = (
     N_("Distances are straight lines to the point of the settlement, not to a house."),
     N_("Borders are approximate: near one, look at the neighbour too."),
     N_(
-        "A place without a partner is not proof that nobody is there: only what a public source tells is shown."
+        "A place without a partner is not proof that nobody is there:"
+        " only what a public source tells is shown."
     ),
     N_("In an emergency call 112."),
 )

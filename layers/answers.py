@@ -25,7 +25,7 @@ from layers.practices import Case
 from layers.snapshot import Snapshot
 
 INSIDE, SERVES, INHERITED, NEAREST = "inside", "serves", "inherited", "nearest"
-_WHY = (INSIDE, SERVES, INHERITED, NEAREST)
+REASONS = (INSIDE, SERVES, INHERITED, NEAREST)
 # From the smallest to the largest: what one calls "where I live".
 _ADMINISTRATIVE = ("settlement", "municipality", "county", "country")
 _ABROAD = "neighbour"
@@ -141,7 +141,7 @@ def _role(
 
 def _rank(match: Match) -> tuple[int, float, str]:
     distance = match.way.distance_m if match.way else float("inf")
-    return _WHY.index(match.why), distance, match.body.key
+    return REASONS.index(match.why), distance, match.body.key
 
 
 def _responsible(

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from layers import filters, places, practices
 from layers.catalog import Layer
 from layers.filters import Filter
-from webmap import choices, db, i18n, names, params, replies, shading
+from webmap import choices, db, i18n, names, openapi, params, replies, shading
 from webmap.db import House, Revisions
 from webmap.shading import Shading
 
@@ -53,6 +53,15 @@ def answer() -> ResponseReturnValue:
     response.headers["Cache-Control"] = "public, max-age=60"
     response.add_etag()
     response.make_conditional(request)
+    return response
+
+
+@bp.get("/openapi.json")
+def description() -> ResponseReturnValue:
+    """What this API offers."""
+    found = openapi.description(db.instance())
+    response = Response(json.dumps(found, ensure_ascii=False), mimetype="application/json")
+    response.headers["Cache-Control"] = "public, max-age=3600"
     return response
 
 

@@ -63,6 +63,7 @@ def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worr
         "worry": _worry(worry) if worry else None,
         "setting": "land" if found.areas else "abroad" if found.abroad else "sea",
         "where": _where(found),
+        "shore": {**_named(found.shore[0].key), **_going(found.shore[1])} if found.shore else None,
         "areas": [_area(area) for area in found.areas],
         "roles": roles,
         "cases": [_case(case) for case in found.cases],

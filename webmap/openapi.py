@@ -1,0 +1,230 @@
+"""What /api offers, as an OpenAPI 3.1 description; tests hold every answer against it."""
+
+from typing import Any
+
+from layers import answers, dates
+from layers.catalog import Instance
+
+VERSION = "1.0.0"
+"""Rises when an answer changes in a way that a client may notice."""
+
+Schema = dict[str, Any]
+_TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "number"}
+_NUMBER_OR_NONE: Schema = {"type": ["number", "null"]}
+_URL: Schema = {"type": "string", "format": "uri-reference"}
+_FRESHNESS: Schema = {"type": "string", "enum": list(dates.FRESHNESS)}
+
+
+def _object(**parts: Schema) -> Schema:
+    """An object of which every part is always there, and no other."""
+    return {
+        "type": "object",
+        "properties": parts,
+        "required": list(parts),
+        "additionalProperties": False,
+    }
+
+
+def _list(of: Schema) -> Schema:
+    return {"type": "array", "items": of}
+
+
+def _optional(of: Schema) -> Schema:
+    return {"oneOf": [of, {"type": "null"}]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_NAMED = {"key": _TEXT, "name": _TEXT, "url": _URL}
+_GOING = {"distance_m": _NUMBER_OR_NONE, "bearing": _NUMBER_OR_NONE, "way": _TEXT}
+_SCHEMAS: Schema = {
+    "Area": _object(**_NAMED, kind=_TEXT, kind_label=_TEXT, accuracy=_TEXT),
+    "Guide": _object(key=_TEXT, title=_TEXT, url=_URL),
+    "Source": _object(
+        title=_TEXT, url=_TEXT, as_of=_TEXT, inferred={"type": "boolean"}, freshness=_FRESHNESS
+    ),
+    "Match": _object(
+        **_NAMED,
+        form=_TEXT,
+        capabilities=_list(_TEXT),
+        readiness=_TEXT,
+        why={"type": "string", "enum": list(answers.REASONS)},
+        reason=_TEXT,
+        area=_TEXT,
+        **_GOING,
+        across=_list(_object(**_NAMED)),
+        place=_optional(_object(lat=_NUMBER, lon=_NUMBER, name=_TEXT, precision=_TEXT)),
+        source=_ref("Source"),
+    ),
+    "Role": _object(
+        key=_TEXT,
+        label=_TEXT,
+        played={"type": "boolean"},
+        areas=_list(_ref("Area")),
+        matches=_list(_ref("Match")),
+        if_none=_optional(
+            _object(
+                sentence=_TEXT,
+                guide=_optional(_ref("Guide")),
+                above=_list(_object(name=_TEXT, url=_URL)),
+            )
+        ),
+    ),
+    "Case": _object(
+        key=_TEXT,
+        title=_TEXT,
+        url=_URL,
+        outcome=_TEXT,
+        reason=_TEXT,
+        area=_TEXT,
+        **_GOING,
+        practices=_list(_ref("Guide")),
+    ),
+    "Answer": _object(
+        place=_object(lat=_NUMBER, lon=_NUMBER, name=_TEXT),
+        as_of={"type": "string", "format": "date"},
+        language=_TEXT,
+        worry=_optional(_object(key=_TEXT, label=_TEXT, guides=_list(_ref("Guide")))),
+        setting={"type": "string", "enum": ["land", "sea", "abroad"]},
+        where=_TEXT,
+        shore=_optional(_object(**_NAMED, **_GOING)),
+        areas=_list(_ref("Area")),
+        roles=_list(_ref("Role")),
+        cases=_list(_ref("Case")),
+        notes=_list(_TEXT),
+    ),
+    "Collection": {
+        "type": "object",
+        "description": "GeoJSON (RFC 7946), in degrees of WGS 84.",
+        "properties": {
+            "type": {"const": "FeatureCollection"},
+            "features": _list({"type": "object", "required": ["type", "properties", "geometry"]}),
+        },
+        "required": ["type", "features"],
+    },
+    "Problem": {
+        "type": "object",
+        "description": "RFC 9457. `choices` are places of one name, to choose from.",
+        "properties": {
+            "type": _URL,
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": _TEXT,
+            "choices": _list(
+                _object(name=_TEXT, municipality=_TEXT, county=_TEXT, lat=_NUMBER, lon=_NUMBER, url=_URL)
+            ),
+        },
+        "required": ["type", "title", "status", "detail"],
+    },
+}
+
+
+def description(instance: Instance) -> Schema:
+    """The whole description for one instance: its languages, layers and codes are the allowed values."""
+    ask = _Asker(instance)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": instance.names.get("en", instance.key),
+            "version": VERSION,
+            "summary": "Who looks after safety in a place, who is near, and why.",
+            "description": (
+                "Reading is open to anybody and to any page. Every fact carries its source and date; "
+                "points are settlements, not houses, and distances are straight lines."
+            ),
+        },
+        "paths": {
+            "/api/answer": _reading(
+                "answer",
+                "Who is responsible, who serves and who is near, for every role, in one place. Name it by "
+                "`lat` and `lon`, or by `place`.",
+                [ask.lat, ask.lon, ask.place, ask.worry, *ask.when, ask.language, ask.format],
+                {"application/json": _ref("Answer"), "text/plain": _TEXT},
+                also={"300": "Several places have this name: choose one.", "404": "No place has this name."},
+            ),
+            "/api/layers/{name}.geojson": _reading(
+                "layer",
+                "A layer of the map. Layers of areas may be asked for in steps of detail.",
+                [ask.layer, ask.step, *ask.filter, *ask.when, ask.language],
+                {"application/geo+json": _ref("Collection")},
+                also={"404": "There is no such layer."},
+            ),
+            "/api/coverage.geojson": _reading(
+                "coverage",
+                "Areas with the colour of how many kinds of partner are known there.",
+                [ask.shade, ask.step, *ask.filter, *ask.when, ask.language],
+                {"application/geo+json": _ref("Collection")},
+            ),
+        },
+        "components": {"schemas": _SCHEMAS},
+    }
+
+
+def _reading(
+    name: str, summary: str, asked: list[Schema], given: Schema, *, also: dict[str, str] | None = None
+) -> Schema:
+    problem = {"application/problem+json": {"schema": _ref("Problem")}}
+    refused = {"400": "A value cannot be used; the sentence says which.", **(also or {})}
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "parameters": asked,
+            "responses": {
+                "200": {
+                    "description": "The answer.",
+                    "content": {kind: {"schema": schema} for kind, schema in given.items()},
+                },
+                **{code: {"description": text, "content": problem} for code, text in refused.items()},
+                "503": {"description": "The store is not ready.", "content": problem},
+            },
+        }
+    }
+
+
+class _Asker:
+    """The parameters, each described once."""
+
+    def __init__(self, instance: Instance) -> None:
+        codes = instance.codes
+        self.lat = _asked("lat", {"type": "number", "minimum": -90, "maximum": 90}, "Degrees north.")
+        self.lon = _asked("lon", {"type": "number", "minimum": -180, "maximum": 180}, "Degrees east.")
+        self.place = _asked("place", {"type": "string", "maxLength": 100}, "A settlement by its name.")
+        self.worry = _asked("worry", _among(worry.key for worry in instance.worries), "What troubles one.")
+        self.language = _asked("lang", _among(instance.languages), "Default: the instance's own.")
+        self.format = _asked("format", _among(("json", "text")), "Default: json.")
+        self.step = _asked("step", _among(("far", "near")), "How much detail; default: near.")
+        self.shade = _asked("shade", _TEXT, "A kind of area, or kind.role.", required=True)
+        self.layer = {
+            **_asked("name", _TEXT, "A layer's key, or land, neighbours, settlements.", required=True),
+            "in": "path",
+        }
+        self.when = [
+            _asked("as_of", {"type": "string"}, "A day: 2018, 2018-05 or 2018-05-29; default: today."),
+            _asked("known", {"type": "string"}, "From the knowledge of a moment: 2026-11-22T14:05:09Z."),
+        ]
+        self.filter = [
+            _asked("county", _TEXT, "A county's code."),
+            _asked("municipality", _TEXT, "A municipality's code."),
+            *(
+                _asked(name, _among(codes.get(group, {})), "Only these.")
+                for name, group in (
+                    ("capability", "capabilities"),
+                    ("readiness", "readiness"),
+                    ("theme", "themes"),
+                    ("outcome", "outcomes"),
+                )
+            ),
+            _asked("freshness", _FRESHNESS, "How old the fact is."),
+        ]
+
+
+def _among(values: Any) -> Schema:
+    return {"type": "string", "enum": list(values)}
+
+
+def _asked(name: str, schema: Schema, text: str, *, required: bool = False) -> Schema:
+    return {"name": name, "in": "query", "required": required, "description": text, "schema": schema}

@@ -7,7 +7,7 @@ from flask_compress import Compress
 
 from layers import catalog, store
 from layers.catalog import Basemap
-from webmap import api, context, db, errors, i18n, pages
+from webmap import api, context, db, errors, feeds, i18n, pages
 from webmap.settings import Settings
 
 # 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     app.register_blueprint(api.bp)
     app.register_blueprint(pages.bp)
+    app.register_blueprint(feeds.bp)
     policy = _policy(context.basemaps(instance.basemaps, settings))
     app.after_request(lambda response: _protect(response, policy))
     app.context_processor(lambda: context.words(settings))

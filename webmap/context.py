@@ -80,7 +80,7 @@ def page(endpoint: str, **values: Any) -> str:
 
 def same_page(language: str) -> str:
     """This page in another language; the start page where this one exists in none."""
-    if not request.endpoint or not request.endpoint.startswith("pages."):
+    if not request.endpoint or not request.endpoint.startswith(("pages.", "offline.")):
         return page("home", language=language)
     # Only questions that our pages know: names such as _scheme would rewrite the address.
     asked = {name: value for name, value in request.args.items() if name in _QUESTIONS}

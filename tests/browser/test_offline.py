@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 import pytest
 from flask import Response
@@ -116,10 +117,21 @@ def test_the_panel_shows_what_was_seen_and_says_what_was_not(keeper, tiny_home):
     assert said(visitor, "document.querySelectorAll('#detail .near').length") == 0
 
 
-def test_an_answer_of_the_first_minute_is_kept_too(visit, tiny_home):
+def test_an_answer_that_was_asked_for_before_the_worker_was_there_is_kept_too(visit, tiny, tiny_home):
+    views, asked = tiny[1].view_functions, []
+    view = views["pages.here"]
+
+    def slow(**values):
+        asked.append(1)
+        time.sleep(3 if len(asked) == 1 else 0)
+        return view(**values)
+
+    views["pages.here"] = slow
     visitor = visit(home=tiny_home, service_workers="allow")
     visitor.map(f"/et/#open={SEEN}")
     visitor.until(SAVED, within_s=30)
+    wanted = [f"/et/{SEEN.replace('%26', '&')}&part=1"]
+    visitor.until(KEPT, wanted, argument="turvakaart-answers")
     cut(visitor)
     visitor.map(f"/et/#open={SEEN}")
 

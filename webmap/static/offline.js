@@ -30,9 +30,13 @@
     const registration = await navigator.serviceWorker.register(worker, { scope, updateViaCache: "none" });
     if (!registration) return; // A browser may be told to allow none.
     const { active } = await navigator.serviceWorker.ready;
-    // What came before the worker was there: this page, and the answers in the panel.
-    const parts = performance.getEntriesByType("resource").map((one) => one.name).filter((name) => /[?&]part=1\b/.test(name));
-    active.postMessage({ keep: language, seen: isFirst ? [location.origin + location.pathname + location.search, ...parts] : [] });
+    // What came past the worker, before it was there: this page, and the answers in the panel.
+    active.postMessage({ keep: language, seen: isFirst ? [location.origin + location.pathname + location.search] : [] });
+    const past = (one) => !one.workerStart && /[?&]part=1\b/.test(one.name);
+    new PerformanceObserver((came) => {
+      const seen = came.getEntries().filter(past).map((one) => one.name);
+      if (seen.length) active.postMessage({ seen });
+    }).observe({ type: "resource", buffered: true });
   }
 
   async function forget() {

@@ -234,7 +234,7 @@ async function take({ keep: language, seen }) {
     const url = absolute(address);
     if (!isLeftAlone(url) && !(await find(url))) await ask(url).then((came) => remember(url, came)).catch(() => {});
   }
-  await keep(language);
+  if (language) await keep(language);
 }
 
 self.addEventListener("install", (event) => event.waitUntil(install()));

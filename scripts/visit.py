@@ -156,6 +156,7 @@ def window(browser: Browser, site: Site, screen: Screen) -> Iterator[Page]:
         is_mobile=screen.phone,
         has_touch=screen.phone,
         reduced_motion="reduce",
+        service_workers="block",  # What is kept for later would weigh on the visit that is measured.
     )
     context.add_init_script(_WATCH.replace("READY", site.ready))
     try:

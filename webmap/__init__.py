@@ -7,7 +7,7 @@ from flask_compress import Compress
 
 from layers import catalog, store
 from layers.catalog import Basemap
-from webmap import api, context, db, errors, feeds, i18n, pages
+from webmap import api, context, db, errors, feeds, i18n, offline, pages
 from webmap.settings import Settings
 
 # 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
@@ -19,6 +19,7 @@ _POLICY = {
     "img-src": "'self' data:",
     "connect-src": "'self'",
     "manifest-src": "'self'",
+    "worker-src": "'self'",
     "base-uri": "'none'",
     "form-action": "'self'",
     "frame-ancestors": "'self'",
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(api.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(feeds.bp)
+    offline.init_app(app, offered=settings.offline)
     policy = _policy(context.basemaps(instance.basemaps, settings))
     app.after_request(lambda response: _protect(response, policy))
     app.context_processor(lambda: context.words(settings))

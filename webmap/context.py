@@ -130,7 +130,7 @@ def same_page_today() -> str:
 
 
 def _again(questions: Mapping[str, str], language: str) -> str:
-    if not request.endpoint or not request.endpoint.startswith("pages."):
+    if not request.endpoint or not request.endpoint.startswith(("pages.", "offline.")):
         return url_for("pages.home", language=language)
     # Only questions that our pages know: names such as _scheme would rewrite the address.
     return url_for(request.endpoint, **{**questions, **(request.view_args or {}), "language": language})

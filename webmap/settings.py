@@ -15,6 +15,7 @@ class Settings:
     database_url: str = ""
     state: Path = _ROOT / ".turvakaart"
     online_basemaps: bool = True
+    offline: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -23,6 +24,7 @@ class Settings:
             database_url=environment.get("WEBMAP_DATABASE_URL", ""),
             state=Path(environment.get("WEBMAP_STATE", cls.state)),
             online_basemaps=environment.get("WEBMAP_ONLINE_BASEMAPS", "yes") != "no",
+            offline=environment.get("WEBMAP_OFFLINE", "yes") != "no",
         )
 
     def store_url(self, key: str) -> str:

@@ -81,7 +81,9 @@ class Visit:
 
     def __init__(self, browser, home, **context):
         self.home, self.asked, self._underway = home, [], 0
-        self.trouble, self.forgiven = [], []
+        # Nothing is kept between the pages of a test, but for the tests of keeping; the driver says so.
+        context.setdefault("service_workers", "block")
+        self.trouble, self.forgiven = [], ["Service Worker registration blocked"]
         self.context = browser.new_context(reduced_motion=context.pop("motion", None), **context)
         self.context.route(lambda url: not url.startswith((home, "data:", "blob:")), self._refuse)
         self.context.add_init_script(_LISTEN)

@@ -20,6 +20,7 @@ PAGES = [
     "practices/",
     "practices/neighbourhood-watch-sector",
     "data",
+    "offline",
 ]
 REFUSED = ["bodies/nobody", "?as_of=2018-13"]
 # Shown by another page already; axe takes seconds for a long one.

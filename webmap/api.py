@@ -1,5 +1,6 @@
 """JSON for the map: layers as GeoJSON (RFC 7946), each address naming the state of its data."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -29,6 +30,17 @@ def address(name: str, *, revision: int, language: str, when: Mapping[str, str],
     """The address of a layer's data in one state; with a named day it may be kept for ever."""
     more: dict[str, Any] = {**when, **({"step": step} if step else {})}
     return url_for("api.layer", name=name, v=revision, lang=language, **more)
+
+
+def coverage_address(*, language: str, when: Mapping[str, str], step: str) -> str:
+    """The address of the shading in one state of the data; static/map.js adds the choice behind it."""
+    asked: dict[str, Any] = dict(when)
+    return url_for("api.coverage", v=_state(db.revisions()), lang=language, step=step, **asked)
+
+
+@lru_cache(maxsize=8)
+def _state(revisions: Revisions) -> str:
+    return hashlib.sha256(repr(revisions).encode()).hexdigest()[:12]
 
 
 @bp.before_request
@@ -91,7 +103,7 @@ def coverage() -> ResponseReturnValue:
         raise params.Missing(name="shade")
     only, today = choices.chosen(args), params.knowledge_day(args)
     body = _shaded(db.house(), i18n.language(), by, as_of, step or "near", only, today, db.revisions())
-    return _answer(body, "no-cache")
+    return _answer(body, _kept_for(args, _state(db.revisions())))
 
 
 def _answer(body: bytes, kept: str) -> Response:
@@ -102,7 +114,7 @@ def _answer(body: bytes, kept: str) -> Response:
     return response
 
 
-def _kept_for(args: Mapping[str, str], revision: int) -> str:
+def _kept_for(args: Mapping[str, str], revision: int | str) -> str:
     """How long an answer stays true: for ever on a named day, else until the day is over."""
     if args.get("v") != str(revision):
         return "no-cache"

@@ -23,7 +23,7 @@ from werkzeug.test import Client
 
 from layers import practices
 from layers.errors import N_
-from webmap import context, db, i18n, params
+from webmap import api, context, db, i18n, params, shading
 from webmap.db import House, Revisions
 
 bp = Blueprint("offline", __name__)
@@ -185,4 +185,13 @@ def _pages(language: str, today: date) -> list[str]:
     cases = [
         context.page("case", key=one.key, language=language) for one in practices.cases(session, as_of=today)
     ]
-    return [*lists[:1], *guides, *cases, *lists[1:]]
+    return [*_shading(language), *lists[:1], *guides, *cases, *lists[1:]]
+
+
+def _shading(language: str) -> list[str]:
+    """The first shading as the map asks for it, from near and from far."""
+    return [
+        f"{api.coverage_address(language=language, when={}, step=step)}&shade={key}"
+        for key in [*shading.offered()][:1]
+        for step in ("far", "near")
+    ]

@@ -355,8 +355,9 @@ def _drawn(
     shown = [_shown(layer, url, rank) for rank, layer in enumerate(instance.layers)]
     names = [maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})]
     if shading.offered():
-        asked: dict[str, Any] = dict(when)
-        near, far = (url_for("api.coverage", lang=language, step=step, **asked) for step in ("near", "far"))
+        near, far = (
+            api.coverage_address(language=language, when=dict(when), step=step) for step in ("near", "far")
+        )
         names.append(maps.Shown("coverage", "coverage", near, True, {"far": far, "pane": "shades"}))
     return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(dict(when)))
 

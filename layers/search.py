@@ -104,7 +104,8 @@ def _closed(form: str) -> str:
 def _all(session: Session, kinds: Sequence[str], as_of: date) -> Iterator[Hit]:
     for rank, kind in enumerate(kinds):
         for area in places.areas(session, kind, as_of=as_of):
-            yield Hit(kind, area.code, area.names, county=_county(area), weight=9_000_000 - rank)
+            weight = 9_000_000 - rank
+            yield Hit(kind, area.code, area.names, county=_county(area), place=_seat(area), weight=weight)
         yield from _former(session, kind, as_of)
     for town in places.settlements(session, as_of=as_of):
         weight = 1_000 + (town.population or 0)
@@ -122,13 +123,28 @@ def _county(area: Area) -> str:
     return area.parent.removeprefix("county:") if area.parent.startswith("county:") else ""
 
 
+def _seat(area: Area) -> Place | None:
+    """The point that an area's facts name for it."""
+    try:
+        return Place(lon=float(area.facts["lon"]), lat=float(area.facts["lat"]))
+    except (KeyError, ValueError, OutOfRange):
+        return None
+
+
 def _former(session: Session, kind: str, as_of: date) -> Iterator[Hit]:
     """Areas that are no more, by the name that they had; they come after settlements of that name."""
     for area in places.areas(session, kind, as_of=as_of):
         since = area.valid_from or area.facts.get("formed", "")
         for name in _joined(session, area):
             yield Hit(
-                kind, area.code, {"": name}, county=_county(area), weight=999, now=area.names, since=since
+                kind,
+                area.code,
+                {"": name},
+                county=_county(area),
+                place=_seat(area),
+                weight=999,
+                now=area.names,
+                since=since,
             )
 
 

@@ -76,6 +76,8 @@ ERRORS_HEAD = """\
 # Toila joined Jõhvi in October 2025: from then on Jõhvi is both. Areas of a later day are called code@day.
 MERGED = {"0803": "0251"}
 MERGED_ON = "2025-10"
+# The municipalities that were formed from others were so when the councils elected on 15 October 2017 met.
+REFORMED_IN = "2017-10"
 # GeoNames gives these places the people of a former municipality or of the town next to them.
 WRONG_PEOPLE = {("0130", "Iisaku"), ("0142", "Vana-Antsla")}
 
@@ -744,6 +746,7 @@ def municipality_row(row: Row) -> Row:
         "population_as_of": row["population_date"],
         "prefecture": PREFECTURES[row["prefecture"]][0],
         "formed_from": row["formed_from"],
+        "formed": REFORMED_IN if row["formed_from"] not in ("", row["name"]) else "",
         "valid_from": "",
         "valid_to": MERGED_ON if row["ehak"] in (*MERGED, *MERGED.values()) else "",
         "source": DIVISION_SOURCE,
@@ -758,6 +761,7 @@ def merged_row(old: Row, into: Row) -> Row:
         "area_km2": f"{float(first['area_km2']) + float(second['area_km2']):.1f}",
         "population": str(int(first["population"]) + int(second["population"])),
         "formed_from": f"{into['name']}; {old['name']}",
+        "formed": MERGED_ON,
         "valid_from": MERGED_ON,
         "valid_to": "",
         "source": f"{DIVISION_SOURCE}; {into['name']} + {old['name']}",
@@ -786,7 +790,7 @@ def write_tables(folder: Path, facts: Facts) -> int:
     )
     write_table(
         folder / "municipalities.csv",
-        "code,name,type,county,area_km2,population,population_as_of,lat,lon,prefecture,formed_from,"
+        "code,name,type,county,area_km2,population,population_as_of,lat,lon,prefecture,formed_from,formed,"
         "valid_from,valid_to,as_of,source",
         [
             *(municipality_row(facts.municipalities[code]) for code in sorted(facts.municipalities)),

@@ -14,7 +14,7 @@ from layers.errors import N_
 from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
-_QUESTIONS = ("as_of", "audience", "lat", "lon", "outcome", "q", "theme")
+_QUESTIONS = ("accuracy", "as_of", "audience", "lat", "lon", "outcome", "q", "theme")
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),

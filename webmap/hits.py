@@ -55,7 +55,9 @@ def find(text: str, *, as_of: date, most: int) -> list[Found]:
 def told(found: Sequence[Found], *, most: int) -> str:
     """How many there are; that there are more, where one more than `most` was asked for and came."""
     if len(found) > most:
-        return str(gettext(N_("The first %(num)d hits; there are more."), num=most))
+        return str(
+            ngettext("The first hit; there are more.", "The first %(num)d hits; there are more.", most)
+        )
     return str(ngettext("%(num)d hit", "%(num)d hits", len(found)))
 
 

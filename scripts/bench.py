@@ -13,6 +13,7 @@ The peers, and how they are helped, are in peers.py.
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import platform
 import sys
@@ -37,9 +38,10 @@ import peers
 import prepare
 import problems
 import visit
-from layers import catalog, nearby, places, store
+from layers import catalog, nearby, places, search, store
 from layers.catalog import Instance
 from layers.geo import Place
+from layers.letters import fold
 from webmap import create_app, maps
 from webmap.settings import Settings
 
@@ -216,7 +218,22 @@ def questions(session: Session, instance: Instance, *, as_of: date) -> list[Row]
             lambda pair: places.bodies(session, layer=pair[1], as_of=as_of),
             lambda pair: scan.of_layer(pair[1]),
         ),
+        *searches(session, instance, as_of=as_of),
     ]
+
+
+def searches(session: Session, instance: Instance, *, as_of: date) -> list[Row]:
+    """Names of settlements with a letter left out; the peer looks for names alike as Python itself does."""
+    names = search.index(session, [layer.kind for layer in instance.layers_of("areas")], as_of=as_of)
+    towns = [town.name for town in places.settlements(session, as_of=as_of)]
+    asked = [name[: i % 3 + 2] + name[i % 3 + 3 :] for i, name in enumerate(towns[:: len(towns) // POINTS])]
+    known = [fold(name) for name in towns]
+    return compared(
+        "a name with a slip",
+        asked,
+        lambda text: search.find(names, text),
+        lambda text: difflib.get_close_matches(fold(text), known, n=8, cutoff=0.78),
+    )
 
 
 def check_agreement(session: Session, scan: peers.Scan, asked: Sequence[Place], *, as_of: date) -> None:

@@ -76,7 +76,8 @@ ERRORS_HEAD = """\
 # Toila joined Jõhvi in October 2025: from then on Jõhvi is both. Areas of a later day are called code@day.
 MERGED = {"0803": "0251"}
 MERGED_ON = "2025-10"
-REFORMED_ON = "2017-10"  # 79 municipalities out of 213
+# The municipalities that were formed from others were so when the councils elected on 15 October 2017 met.
+REFORMED_ON = "2017-10"
 # GeoNames gives these places the people of a former municipality or of the town next to them.
 WRONG_PEOPLE = {("0130", "Iisaku"), ("0142", "Vana-Antsla")}
 

@@ -7,7 +7,7 @@ from flask_compress import Compress
 
 from layers import catalog, store
 from layers.catalog import Basemap
-from webmap import api, context, db, errors, feeds, i18n, offline, pages
+from webmap import addresses, api, context, db, errors, feeds, i18n, offline, pages
 from webmap.settings import Settings
 
 # 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     i18n.init_app(app)
     db.init_app(app, db.House(instance, engine))
     errors.init_app(app)
+    addresses.init_app(app, addresses.Gazetteer(settings.address_search, bounds=instance.bounds))
     app.register_blueprint(api.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(feeds.bp)

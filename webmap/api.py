@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from layers import filters, places, practices
 from layers.catalog import Layer
 from layers.filters import Filter
-from webmap import choices, db, i18n, names, openapi, params, replies, shading
+from webmap import choices, db, hits, i18n, names, openapi, params, replies, shading
 from webmap.db import House, Revisions
 from webmap.shading import Shading
 
@@ -24,6 +24,8 @@ bp = Blueprint("api", __name__, url_prefix="/api")
 _STEPS = {"far": 250.0, "near": 0.0}
 _GROUND = {"land": "land", "neighbours": "neighbour"}
 _LABELLED = 500
+_FEW_HITS, _MOST_HITS = 8, 50
+_TYPING_S = 60
 
 
 def address(name: str, *, revision: int, language: str, when: Mapping[str, str], step: str = "") -> str:
@@ -218,3 +220,43 @@ def _feature(shape: Any, about: Mapping[str, Any]) -> dict[str, Any]:
     # Five digits are 0.6 m in Estonia, finer than any point of ours is true.
     rounded = shapely.orient_polygons(shapely.transform(shape, lambda points: points.round(5)))
     return {"type": "Feature", "properties": about, "geometry": shapely.geometry.mapping(rounded)}
+
+
+@bp.get("/search")
+def find() -> ResponseReturnValue:
+    """The hits of the search page, fewer of them, for suggestions while somebody types."""
+    args = params.arguments()
+    text = params.words(args, "q")
+    if not text:
+        raise params.Missing(name="q")
+    most = params.count(args, "limit", otherwise=_FEW_HITS, most=_MOST_HITS)
+    asked = (text, params.as_of(args), args.get("as_of", ""), most)
+    response = Response(
+        _hits(db.house(), asked, i18n.language(), db.revisions()), mimetype="application/json"
+    )
+    response.headers["Cache-Control"] = f"public, max-age={min(_TYPING_S, params.seconds_left_today())}"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+@lru_cache(maxsize=1024)
+def _hits(_house: House, asked: tuple[str, date, str, int], _language: str, _revisions: Revisions) -> bytes:
+    text, as_of, _, most = asked
+    found = hits.find(text, as_of=as_of, most=most + 1)
+    listed = [_hit(one) for one in found[:most]]
+    answer = {"hits": listed, "more": len(found) > most, "told": hits.told(found, most=most)}
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _hit(found: hits.Found) -> dict[str, Any]:
+    about = {
+        "kind": found.kind,
+        "label": found.label,
+        "name": found.name,
+        "municipality": found.municipality,
+        "county": found.county,
+        "about": found.about,
+        "url": found.url,
+    }
+    return about | ({"lat": found.place.lat, "lon": found.place.lon} if found.place else {})

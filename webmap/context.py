@@ -19,16 +19,8 @@ from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
-_QUESTIONS = (
-    "audience",
-    "lat",
-    "lon",
-    "q",
-    "shade",
-    "worry",
-    *_WHEN,
-    *(part.name for part in fields(Filter)),
-)
+_PLACE = ("accuracy", "lat", "lon", "worry")
+_QUESTIONS = ("audience", "q", "shade", *_PLACE, *_WHEN, *(part.name for part in fields(Filter)))
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -116,7 +108,7 @@ def page(endpoint: str, **values: Any) -> str:
 
 def on_map(**more: str) -> str:
     """The map with this request's choice; static/map.js reads it behind the #."""
-    return f"{page('home')}#{urlencode({**more, **asked(*_WHEN, 'audience', 'lat', 'lon', 'q', 'worry')})}"
+    return f"{page('home')}#{urlencode({**more, **asked(*_WHEN, *_PLACE, 'audience', 'q')})}"
 
 
 def same_page(language: str) -> str:

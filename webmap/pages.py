@@ -7,7 +7,17 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
@@ -16,11 +26,12 @@ from layers.catalog import Layer
 from layers.filters import Facets, Filter
 from layers.places import Body
 from layers.practices import Case
-from webmap import api, choices, context, db, i18n, maps, params, replies, shading
+from webmap import addresses, api, choices, context, db, hits, i18n, maps, params, replies, shading
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
 _YEAR_S = 31_536_000
+_HITS = 50
 
 
 @bp.url_value_preprocessor
@@ -162,7 +173,8 @@ def here() -> ResponseReturnValue:
     reply = replies.reply(
         params.place(args), as_of=params.as_of(args), today=params.knowledge_day(args), worry=worry
     )
-    return _page("pages/here.html", reply=reply, worries=worries.values())
+    accuracy_m = params.accuracy_m(args)
+    return _page("pages/here.html", reply=reply, worries=worries.values(), accuracy_m=accuracy_m)
 
 
 @bp.get("/<language>/search")
@@ -180,14 +192,16 @@ def find() -> ResponseReturnValue:
                 part=1 if params.is_part(args) else None,
             )
         )
-    index = _index(db.house(), params.as_of(args), db.revisions())
-    return _page("pages/search.html", text=text, hits=search.find(index, text))
-
-
-@lru_cache(maxsize=4)
-def _index(house: House, as_of: date, _revisions: Revisions) -> search.Index:
-    kinds = [layer.kind for layer in house.instance.layers_of("areas")]
-    return search.index(db.session(), kinds, as_of=as_of)
+    found = hits.find(text, as_of=params.as_of(args), most=_HITS + 1)
+    gazetteer = addresses.of(current_app)
+    return _page(
+        "pages/search.html",
+        text=text,
+        hits=found[:_HITS],
+        told=hits.told(found, most=_HITS),
+        gazetteer=gazetteer,
+        answer=gazetteer.find(text),
+    )
 
 
 @bp.get("/<language>/cases/")

@@ -29,6 +29,10 @@ class Missing(Invalid):
     text = N_("“{name}” is missing.")
 
 
+class NoCount(Invalid):
+    text = N_("“{name}” must be a whole number from 1 to {most}; “{value}” is not.")
+
+
 class NotOneOf(Invalid):
     text = N_("“{name}” must be one of {allowed}; “{value}” is not.")
 
@@ -93,6 +97,19 @@ def one_of(args: Mapping[str, str], name: str, allowed: Mapping[str, object]) ->
 def words(args: Mapping[str, str], name: str) -> str:
     """What a person typed, without the blanks around it and no longer than a name can be."""
     return " ".join(args.get(name, "").split())[:100]
+
+
+def count(args: Mapping[str, str], name: str, *, otherwise: int, most: int) -> int:
+    """How many are wanted, from 1 to `most`; `otherwise` when it is not given."""
+    text = args.get(name, "").strip() or str(otherwise)
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or not 1 <= int(text) <= most:
+        raise NoCount(name=name, value=text, most=most)
+    return int(text)
+
+
+def accuracy_m(args: Mapping[str, str]) -> float | None:
+    """How exact a device says that its location is; None where it does not say so."""
+    return max(0.0, _number(args, "accuracy")) if args.get("accuracy", "").strip() else None
 
 
 def is_part(args: Mapping[str, str]) -> bool:

@@ -9,13 +9,17 @@ _ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Settings:
-    """`database_url` empty means: an SQLite file of the instance's name in `state`."""
+    """`database_url` empty means: an SQLite file of the instance's name in `state`.
+
+    `address_search` is the address of a gazetteer that speaks as In-ADS does; empty means: none is asked.
+    """
 
     instance: Path = _ROOT / "data" / "ee"
     database_url: str = ""
     state: Path = _ROOT / ".turvakaart"
     online_basemaps: bool = True
     offline: bool = True
+    address_search: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -25,6 +29,7 @@ class Settings:
             state=Path(environment.get("WEBMAP_STATE", cls.state)),
             online_basemaps=environment.get("WEBMAP_ONLINE_BASEMAPS", "yes") != "no",
             offline=environment.get("WEBMAP_OFFLINE", "yes") != "no",
+            address_search=environment.get("WEBMAP_ADDRESS_SEARCH", "").strip(),
         )
 
     def store_url(self, key: str) -> str:

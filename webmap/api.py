@@ -23,10 +23,13 @@ _GROUND = {"land": "land", "neighbours": "neighbour"}
 _LABELLED = 500
 
 
-def address(name: str, *, revision: int, language: str, as_of: date | None, step: str = "") -> str:
+def address(
+    name: str, *, revision: int, language: str, as_of: date | None, step: str = "", known: str = ""
+) -> str:
     """The address of a layer's data in one state; with a named day it may be kept for ever."""
     more: dict[str, Any] = {"as_of": as_of.isoformat()} if as_of else {}
     more |= {"step": step} if step else {}
+    more |= {"known": known} if known else {}
     return url_for("api.layer", name=name, v=revision, lang=language, **more)
 
 
@@ -40,8 +43,10 @@ def _speak() -> None:
 def layer(name: str) -> ResponseReturnValue:
     args = params.arguments()
     as_of, step = params.as_of(args), params.one_of(args, "step", _STEPS)
-    revision = dict(db.revisions()).get(name, 0)
-    body = _collection(db.house(), name, i18n.language(), as_of, step or "near", revision)
+    states = dict(db.revisions())
+    revision = states.get(name, 0)
+    state = (revision, states.get(db.LOOKS_BACK))
+    body = _collection(db.house(), name, i18n.language(), as_of, step or "near", state)
     response = Response(body, mimetype="application/geo+json")
     response.headers["Cache-Control"] = _kept_for(args, revision)
     response.add_etag()
@@ -59,7 +64,9 @@ def _kept_for(args: Mapping[str, str], revision: int) -> str:
 
 
 @lru_cache(maxsize=128)
-def _collection(_house: House, name: str, _language: str, as_of: date, step: str, _revision: int) -> bytes:
+def _collection(
+    _house: House, name: str, _language: str, as_of: date, step: str, _state: tuple[int, int | None]
+) -> bytes:
     """A layer as GeoJSON. The arguments are all that it depends on."""
     found = {"type": "FeatureCollection", "features": list(_features(name, as_of, _STEPS[step]))}
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()

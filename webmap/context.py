@@ -1,6 +1,7 @@
 """What every template may say."""
 
 import hashlib
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,20 @@ from layers.errors import N_
 from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
-_QUESTIONS = ("as_of", "audience", "lat", "lon", "outcome", "q", "theme")
+# What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
+_QUESTIONS = (
+    "as_of",
+    "at",
+    "audience",
+    "known",
+    "lat",
+    "lon",
+    "outcome",
+    "paper",
+    "q",
+    "show",
+    "theme",
+)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -39,6 +53,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "credits": instance.attributions,
         "day": i18n.day,
         "direction": direction,
+        "embed_origins": settings.embed_origins,
         "distance": distance,
         "instance": instance,
         "label": i18n.label,
@@ -46,10 +61,12 @@ def words(settings: Settings) -> dict[str, Any]:
         "language_here": i18n.language_here,
         "language_name": i18n.language_name,
         "names": names,
+        "now": params.now,
         "number": i18n.number,
         "page": page,
         "plain": i18n.plain,
         "prose": prose.render,
+        "questions": questions,
         "same_page": same_page,
         "words": i18n.words,
         "years_since": lambda as_of: dates.years_since(as_of, today=params.today()),
@@ -82,9 +99,15 @@ def same_page(language: str) -> str:
     """This page in another language; the start page where this one exists in none."""
     if not request.endpoint or not request.endpoint.startswith("pages."):
         return page("home", language=language)
-    # Only questions that our pages know: names such as _scheme would rewrite the address.
-    asked = {name: value for name, value in request.args.items() if name in _QUESTIONS}
-    return url_for(request.endpoint, **{**asked, **(request.view_args or {}), "language": language})
+    return url_for(request.endpoint, **{**questions(), **(request.view_args or {}), "language": language})
+
+
+def questions(*, without: Collection[str] = ()) -> dict[str, str]:
+    """What this request asks, to be carried on in a link.
+
+    Only questions that our pages know: names such as _scheme would rewrite the address.
+    """
+    return {n: value for n, value in request.args.items() if n in _QUESTIONS and n not in without}
 
 
 def amount(number: int, qualifier: str) -> str:

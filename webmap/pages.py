@@ -6,7 +6,17 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
@@ -14,11 +24,12 @@ from layers import nearby, places, practices, search
 from layers.catalog import Layer
 from layers.places import Body
 from layers.practices import Case
-from webmap import api, db, i18n, maps, params
+from webmap import api, context, db, i18n, maps, params, sharing
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
 _YEAR_S = 31_536_000
+_SHEETS = ("landscape", "portrait")
 
 
 @bp.url_value_preprocessor
@@ -32,6 +43,8 @@ def _take_language(_endpoint: str | None, values: dict[str, Any] | None) -> None
 
 @bp.after_request
 def _remember_language(response: Response) -> Response:
+    if request.endpoint == "pages.embed":
+        return response  # A map on another site's page leaves nothing with its readers.
     if g.get("language") and request.cookies.get(i18n.COOKIE) != g.language and response.status_code == 200:
         response.set_cookie(
             i18n.COOKIE, g.language, max_age=_YEAR_S, samesite="Lax", httponly=True, secure=request.is_secure
@@ -53,7 +66,33 @@ def home() -> ResponseReturnValue:
     as_of = params.as_of(params.arguments())
     counted = _counted(db.house(), as_of, db.revisions())
     chart = _chart(_asked(as_of))
-    return render_template("pages/map.html", chart=chart, layers=counted, as_of=_asked(as_of))
+    return render_template(
+        "pages/map.html",
+        chart=chart,
+        layers=counted,
+        as_of=_asked(as_of),
+        known=params.known(params.arguments()),
+    )
+
+
+@bp.get("/<language>/print")
+def paper() -> ResponseReturnValue:
+    """The map for a sheet of A4. Its reader may add `at`, `show` and `paper` to what the map asks."""
+    sheet = params.one_of(params.arguments(), "paper", _SHEETS) or "landscape"
+    still = _still()
+    link = sharing.whole(current_app.config["ADDRESS"] or request.host_url, still["back"])
+    response = make_response(
+        render_template("pages/print.html", paper=sheet, link=link, qr=sharing.qr, **still)
+    )
+    # It names the host that was asked for, which no shared cache may hand to somebody else.
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@bp.get("/<language>/embed")
+def embed() -> ResponseReturnValue:
+    """The map alone, for a frame on another page."""
+    return render_template("pages/embed.html", **_still())
 
 
 @bp.get("/<language>/map-<digest>.js")
@@ -219,6 +258,25 @@ def data() -> ResponseReturnValue:
     return render_template("pages/data.html", editions=places.editions(db.session()))
 
 
+def _still() -> dict[str, Any]:
+    """What a page of the map without its panel shows: the view, layers and day that the address asks for."""
+    args, instance = params.arguments(), db.instance()
+    as_of, view = params.as_of(args), params.view(args)
+    asked = params.some_of(args, "show", [layer.key for layer in instance.layers])
+    shown = [one for one in instance.layers if (one.shown if asked is None else one.key in asked)]
+    carried = context.questions(without=("at", "paper", "show"))
+    return {
+        "chart": _chart(_asked(as_of)),
+        "view": view,
+        "shown": shown,
+        "carried": carried,
+        "back": sharing.address(context.page("home", **carried), view=view, shown=asked),
+        "sources": sharing.sources(instance, [one.key for one in shown]),
+        "as_of": _asked(as_of),
+        "known": params.known(args),
+    }
+
+
 def _page(template: str, **values: Any) -> str:
     return render_template(template, part=params.is_part(params.arguments()), **values)
 
@@ -258,17 +316,20 @@ def _rows(layer: Layer, as_of: date) -> Sequence[Any]:
 
 
 def _chart(asked: date | None) -> maps.Parts:
-    return _drawn(db.house(), i18n.language(), asked, db.revisions())
+    return _drawn(db.house(), i18n.language(), asked, db.revisions(), known=params.known(params.arguments()))
 
 
 @lru_cache(maxsize=32)
-def _drawn(house: House, language: str, asked: date | None, revisions: Revisions) -> maps.Parts:
+def _drawn(
+    house: House, language: str, asked: date | None, revisions: Revisions, *, known: str
+) -> maps.Parts:
     """The map's shell. The arguments are all that it depends on."""
     instance = house.instance
     state = dict(revisions)
 
     def url(name: str, step: str = "") -> str:
-        return api.address(name, revision=state.get(name, 0), language=language, as_of=asked, step=step)
+        revision = state.get(name, 0)
+        return api.address(name, revision=revision, language=language, as_of=asked, step=step, known=known)
 
     ground = [
         maps.Shown(name, "ground", url(name), True, {"pane": name})
@@ -277,7 +338,7 @@ def _drawn(house: House, language: str, asked: date | None, revisions: Revisions
     ]
     shown = [_shown(layer, url, rank) for rank, layer in enumerate(instance.layers)]
     names = [maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})]
-    return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(asked))
+    return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(asked, known))
 
 
 def _shown(layer: Layer, url: Any, rank: int) -> maps.Shown:
@@ -294,11 +355,12 @@ def _shown(layer: Layer, url: Any, rank: int) -> maps.Shown:
     return maps.Shown(layer.key, "markers", url(layer.key), layer.shown, options)
 
 
-def _about(as_of: date | None) -> dict[str, Any]:
+def _about(as_of: date | None, known: str) -> dict[str, Any]:
     instance, language = db.instance(), i18n.language()
     west, south, east, north = instance.bounds
     return {
         "bounds": [[south, west], [north, east]],
         "pages": url_for("pages.home", language=language),
         "asOf": as_of.isoformat() if as_of else "",
+        "known": known,
     }

@@ -1,20 +1,47 @@
 """What may differ between two installations: one frozen dataclass, read from WEBMAP_* once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from layers.errors import Invalid
+
 _ROOT = Path(__file__).parent.parent
+_ORIGIN = re.compile(
+    r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:\d{1,5})?", re.ASCII | re.IGNORECASE
+)
+
+
+class BadOrigin(Invalid):
+    text = (
+        "{setting} holds “{value}”, which is not the origin of a site. Write it as https://example.org, "
+        "without a path."
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`database_url` empty means: an SQLite file of the instance's name in `state`."""
+    """`database_url` empty means: an SQLite file of the instance's name in `state`.
+
+    `embed_origins` are the sites that may show the embedded map, ("*",) for all. `address` is the origin
+    that a printed link names; empty means: the one that the request names.
+
+    Raises:
+        BadOrigin: one of these is no origin.
+    """
 
     instance: Path = _ROOT / "data" / "ee"
     database_url: str = ""
     state: Path = _ROOT / ".turvakaart"
     online_basemaps: bool = True
+    embed_origins: tuple[str, ...] = ()
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        if self.embed_origins != ("*",):
+            _check_origins("WEBMAP_EMBED_ORIGINS", self.embed_origins)
+        _check_origins("WEBMAP_ADDRESS", (self.address,) if self.address else ())
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -23,7 +50,15 @@ class Settings:
             database_url=environment.get("WEBMAP_DATABASE_URL", ""),
             state=Path(environment.get("WEBMAP_STATE", cls.state)),
             online_basemaps=environment.get("WEBMAP_ONLINE_BASEMAPS", "yes") != "no",
+            embed_origins=tuple(environment.get("WEBMAP_EMBED_ORIGINS", "").split()),
+            address=environment.get("WEBMAP_ADDRESS", "").strip().rstrip("/"),
         )
 
     def store_url(self, key: str) -> str:
         return self.database_url or f"sqlite:///{(self.state / key).resolve()}.sqlite"
+
+
+def _check_origins(setting: str, origins: tuple[str, ...]) -> None:
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise BadOrigin(setting=setting, value=origin)

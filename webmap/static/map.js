@@ -294,6 +294,7 @@ window.turvakaart = (() => {
       const extra = new URLSearchParams(query || "");
       extra.set("part", "1");
       if (about.asOf) extra.set("as_of", about.asOf);
+      if (about.known) extra.set("known", about.known);
       try {
         const answer = await fetch(`${about.pages}${page}?${extra}`);
         const html = await answer.text();

@@ -47,7 +47,8 @@ class View:
     middle: Place
 
     def __str__(self) -> str:
-        return f"{self.zoom:g}/{round(self.middle.lat, 5):g}/{round(self.middle.lon, 5):g}"
+        # Eight digits in all are finer than a metre everywhere, and :g writes no idle zeros.
+        return f"{self.zoom:g}/{self.middle.lat:.8g}/{self.middle.lon:.8g}"
 
 
 def arguments() -> Mapping[str, str]:

@@ -6,15 +6,16 @@ document.addEventListener("turvakaart:ready", ({ detail: { map } }) => {
   const told = document.getElementById("told");
   const paper = box.querySelector("[data-paper]");
   const code = box.querySelector("textarea");
+  const boxes = [...document.querySelectorAll(".panel input[name=layer]")];
   const byHand = box.querySelector(".by-hand");
   const SHEET = [718, 597]; // The map's points on a sheet: print.css gives it 203 by 160 mm, or 190 by 158.
 
-  let told_until = 0;
+  let fading = 0;
   const say = (which) => {
     told.textContent = words[which];
     told.classList.remove("visually-hidden");
-    clearTimeout(told_until);
-    told_until = setTimeout(() => told.classList.add("visually-hidden"), 6000);
+    clearTimeout(fading);
+    fading = setTimeout(() => told.classList.add("visually-hidden"), 6000);
   };
 
   /* What the address asks, without what is open beside the map. */
@@ -28,11 +29,19 @@ document.addEventListener("turvakaart:ready", ({ detail: { map } }) => {
   const joined = (path, query, hash = "") => path + (query && `?${query}`) + (hash && `#${hash}`);
   const search = () => new URLSearchParams(location.search);
 
+  /* The address says nothing of a view that nobody has changed: a link says it, for other screens and years. */
+  const view = () => {
+    const found = new URLSearchParams(location.hash.slice(1));
+    const { lat, lng } = map.getCenter();
+    if (!found.has("at")) found.set("at", `${map.getZoom()}/${lat.toFixed(4)}/${lng.toFixed(4)}`);
+    if (!found.has("show")) found.set("show", boxes.filter((one) => one.checked).map((one) => one.value));
+    return plain(found);
+  };
   const same = () => {
     const query = search();
     if (!query.has("as_of")) query.set("as_of", words.now.slice(0, 10));
     if (!query.has("known")) query.set("known", words.now);
-    return joined(location.origin + location.pathname, plain(query), location.hash.slice(1));
+    return joined(location.origin + location.pathname, plain(query), view());
   };
 
   const follow = () => {
@@ -71,7 +80,7 @@ document.addEventListener("turvakaart:ready", ({ detail: { map } }) => {
       say("byHand");
     }
   };
-  const texts = { view: () => location.href, same, code: () => code.value };
+  const texts = { view: () => joined(location.origin + location.pathname, plain(search()), view()), same, code: () => code.value };
 
   for (const way of box.querySelectorAll("[hidden]")) way.hidden = way === byHand;
   for (const button of box.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(texts[button.dataset.copy]()));
@@ -175,7 +184,7 @@ document.addEventListener("turvakaart:ready", ({ detail: { map } }) => {
     const pen = canvas.getContext("2d");
     const font = (size, weight) => (pen.font = `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`);
 
-    const layers = [...document.querySelectorAll(".layers .layer")].filter((one) => one.querySelector("input").checked);
+    const layers = boxes.filter((one) => one.checked).map((one) => one.closest(".layer"));
     const symbols = await Promise.all(layers.map((one) => drawing(one.querySelector("svg"))));
     const names = layers.map((one) => one.querySelector(".layer-name").textContent.trim());
     font(14, 560);

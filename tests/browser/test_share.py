@@ -181,7 +181,7 @@ def test_the_paper_link_follows_the_layers(visit):
 
 
 def saved(visitor):
-    with visitor.page.expect_download() as found:
+    with visitor.page.expect_download(timeout=30_000) as found:
         visitor.page.locator("[data-picture]").click()
     return found.value
 
@@ -217,6 +217,24 @@ def test_the_picture_holds_the_map_its_name_date_legend_and_sources(visit, brows
     assert "Volunteer rescue" not in written
     assert visitor.told() == "The picture has been saved among your downloads."
     assert visitor.trouble == []
+
+
+def test_a_picture_leaves_an_online_background_out_and_says_so(visit, browser):
+    visitor = visit()
+    blank = browser.new_page()
+    tile = blank.screenshot(clip={"x": 0, "y": 0, "width": 256, "height": 256})
+    blank.close()
+    visitor.context.route(
+        "https://tiles.maaamet.ee/**", lambda route: route.fulfill(body=tile, content_type="image/png")
+    )
+    page = visitor.map("/en/#at=9/58.6/25.3")
+    page.locator("input[name=basemap][value=maaruum]").check()
+    visitor.settle()
+
+    assert page.locator(".leaflet-tile-loaded").count() > 4
+    assert saved(visitor).suggested_filename.endswith(".png")
+    assert visitor.told().endswith("without the online background.")
+    assert page.locator(".leaflet-tile-loaded").count() > 4
 
 
 def test_a_picture_that_fails_says_so_and_can_be_tried_again(visit):
@@ -294,6 +312,19 @@ class Host:
         return [f"<!doctype html><title>Host</title>{self.body}".encode()]
 
 
+def awaited(page, comes, within_ms=15_000):
+    """Asks until something has come."""
+    for _ in range(within_ms // 50):
+        if comes():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("It has not come.")
+
+
+def map_state(page):
+    return len(page.frames) > 1 and page.frames[1].evaluate("document.documentElement.dataset.map || ''")
+
+
 @contextmanager
 def framed(browser, estonia, folder, *, allow):
     """A page of another site that shows the embedded map, in a browser; yields it and the map's address."""
@@ -306,13 +337,12 @@ def framed(browser, estonia, folder, *, allow):
             said = []
             page.on("console", lambda line: said.append(line.text))
             page.goto(f"{ours}/en/#at=9/58.8/25.5&show=police")
-            page.wait_for_timeout(800)
             page.locator(".share details summary").click()
             code = page.locator(".share textarea").input_value()
             host.body = code
             context.clear_cookies()
             page.goto(there)
-            page.wait_for_timeout(1500)
+            awaited(page, lambda: said if not allow else map_state(page) == "ready")
             try:
                 yield page, ours, said, code
             finally:
@@ -322,20 +352,18 @@ def framed(browser, estonia, folder, *, allow):
 def test_an_allowed_site_shows_the_map_and_a_click_opens_it_whole(browser, estonia, tmp_path):
     with framed(browser, estonia, tmp_path, allow=True) as (page, ours, said, code):
         frame = page.frames[1]
-        ready = frame.evaluate("document.documentElement.dataset.map")
         legend = frame.locator(".key li:visible").all_inner_texts()
         cookies = page.context.cookies()
         with page.context.expect_page() as opened:
             page.mouse.click(350, 250)
         whole = opened.value
         whole.wait_for_load_state()
-        whole.wait_for_timeout(500)
+        awaited(whole, lambda: whole.evaluate("document.documentElement.dataset.map || ''") == "ready")
 
         assert said == []
         assert 'loading="lazy"' in code
         assert 'title="' in code
         assert frame.url.startswith(f"{ours}/en/embed#at=9/58.8")
-        assert ready == "ready"
         assert [text.split("\n")[0].startswith("Police") for text in legend] == [True]
         assert cookies == []
         assert whole.url.startswith(f"{ours}/en/#at=9/")

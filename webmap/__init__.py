@@ -24,6 +24,7 @@ _POLICY = {
     "form-action": "'self'",
     "frame-ancestors": "'self'",
 }
+_ALONE = f"frame-ancestors {_POLICY['frame-ancestors']}"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -58,7 +59,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(feeds.bp)
     offline.init_app(app, offered=settings.offline)
     policy = _policy(context.basemaps(instance.basemaps, settings))
-    app.after_request(lambda response: _protect(response, policy))
+    framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))
+    app.config["ADDRESS"] = settings.address
+    app.after_request(lambda response: _protect(response, framed if _is_embedded() else policy))
     app.context_processor(lambda: context.words(settings))
     return app
 
@@ -69,6 +72,10 @@ def _policy(basemaps: tuple[Basemap, ...]) -> str:
         address = urlsplit(basemap.url)
         parts["img-src"].append(f"{address.scheme}://{address.netloc}")
     return "; ".join(f"{name} {' '.join(values)}" for name, values in parts.items())
+
+
+def _is_embedded() -> bool:
+    return request.endpoint == "pages.embed"
 
 
 def _protect(response: Response, policy: str) -> Response:

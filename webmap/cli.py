@@ -95,7 +95,10 @@ def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
 
 
 def _settings(instance: Path | None) -> Settings:
-    settings = Settings.from_environment(os.environ)
+    try:
+        settings = Settings.from_environment(os.environ)
+    except LayersError as error:
+        raise click.ClickException(str(error)) from error
     return settings if instance is None else Settings(**{**vars(settings), "instance": instance.resolve()})
 
 

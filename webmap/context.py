@@ -20,7 +20,10 @@ from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
 _PLACE = ("accuracy", "lat", "lon", "worry")
-_QUESTIONS = ("audience", "q", "shade", *_PLACE, *_WHEN, *(part.name for part in fields(Filter)))
+_VIEW = ("at", "paper", "show")
+_CHOICE = ("shade", *(part.name for part in fields(Filter)))
+# What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
+_QUESTIONS = ("audience", "q", *_PLACE, *_VIEW, *_WHEN, *_CHOICE)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -46,6 +49,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "credits": instance.attributions,
         "day": i18n.day,
         "direction": direction,
+        "embed_origins": settings.embed_origins,
         "distance": distance,
         "instance": instance,
         "label": i18n.label,
@@ -54,6 +58,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "language_name": i18n.language_name,
         "names": names,
         "measure": i18n.measure,
+        "now": params.now,
         "number": i18n.number,
         "on_map": on_map,
         "page": page,
@@ -106,9 +111,14 @@ def page(endpoint: str, **values: Any) -> str:
     return url_for(f"pages.{endpoint}", **{"language": i18n.language(), **when(), **values})
 
 
+def chosen() -> dict[str, str]:
+    """What this request chooses to see of organisations and cases, and the shading, by its parameters."""
+    return {name: value for name, value in asked().items() if name in _CHOICE}
+
+
 def on_map(**more: str) -> str:
     """The map with this request's choice; static/map.js reads it behind the #."""
-    return f"{page('home')}#{urlencode({**more, **asked(*_WHEN, *_PLACE, 'audience', 'q')})}"
+    return f"{page('home')}#{urlencode({**more, **chosen()})}"
 
 
 def same_page(language: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import (
     Blueprint,
@@ -26,12 +27,26 @@ from layers.catalog import Layer
 from layers.filters import Facets, Filter
 from layers.places import Body
 from layers.practices import Case
-from webmap import addresses, api, choices, context, db, hits, i18n, maps, params, replies, shading
+from webmap import (
+    addresses,
+    api,
+    choices,
+    context,
+    db,
+    hits,
+    i18n,
+    maps,
+    params,
+    replies,
+    shading,
+    sharing,
+)
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
 _YEAR_S = 31_536_000
 _HITS = 50
+_SHEETS = ("landscape", "portrait")
 
 
 @bp.url_value_preprocessor
@@ -52,6 +67,8 @@ def _check_days() -> None:
 
 @bp.after_request
 def _remember_language(response: Response) -> Response:
+    if request.endpoint == "pages.embed":
+        return response  # A map on another site's page leaves nothing with its readers.
     if g.get("language") and request.cookies.get(i18n.COOKIE) != g.language and response.status_code == 200:
         response.set_cookie(
             i18n.COOKIE, g.language, max_age=_YEAR_S, samesite="Lax", httponly=True, secure=request.is_secure
@@ -77,6 +94,26 @@ def home() -> ResponseReturnValue:
 def legend() -> ResponseReturnValue:
     """What the map's panel says of a choice: counts, fields of the filter, classes of the shading."""
     return render_template("parts/legend.html", **_legend())
+
+
+@bp.get("/<language>/print")
+def paper() -> ResponseReturnValue:
+    """The map for a sheet of A4. Its reader may add `at`, `show` and `paper` to what the map asks."""
+    sheet = params.one_of(params.arguments(), "paper", _SHEETS) or "landscape"
+    still = _still()
+    link = sharing.whole(current_app.config["ADDRESS"] or request.host_url, still["back"])
+    response = make_response(
+        render_template("pages/print.html", paper=sheet, link=link, qr=sharing.qr, **still)
+    )
+    # It names the host that was asked for, which no shared cache may hand to somebody else.
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@bp.get("/<language>/embed")
+def embed() -> ResponseReturnValue:
+    """The map alone, for a frame on another page."""
+    return render_template("pages/embed.html", **_still())
 
 
 @bp.get("/<language>/map-<digest>.js")
@@ -257,6 +294,29 @@ def practice(key: str) -> ResponseReturnValue:
 @bp.get("/<language>/data")
 def data() -> ResponseReturnValue:
     return render_template("pages/data.html", editions=places.editions(db.session()))
+
+
+def _still() -> dict[str, Any]:
+    """What a page of the map without its panel shows: view, layers, choice and day of the address."""
+    args, instance = params.arguments(), db.instance()
+    view = params.view(args)
+    asked = params.some_of(args, "show", [layer.key for layer in instance.layers])
+    shown = [one for one in instance.layers if (one.shown if asked is None else one.key in asked)]
+    legend = _legend()
+    carried = context.asked("at", "paper", "show")
+    choice = context.chosen()
+    if legend["shading"]:
+        choice = {**choice, "shade": legend["shading"].key}
+    return {
+        **{name: legend[name] for name in ("shading", "shades", "fields")},
+        "chart": _chart(),
+        "choice": urlencode(choice),
+        "view": view,
+        "shown": shown,
+        "carried": carried,
+        "back": sharing.address(context.page("home"), view=view, shown=asked, choice=context.chosen()),
+        "sources": sharing.sources(instance, [one.key for one in shown]),
+    }
 
 
 def _page(template: str, **values: Any) -> str:

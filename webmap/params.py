@@ -1,7 +1,8 @@
 """Query string → values. Every value is checked here, once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from flask import request
@@ -11,6 +12,7 @@ from layers.errors import N_, BadDate, Invalid
 from layers.geo import Place
 
 _NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{0,20})?", re.ASCII)
+_MOST_ZOOM = 22
 
 
 class NoNumber(Invalid):
@@ -25,6 +27,10 @@ class NoMoment(Invalid):
     text = N_("“{name}” is a moment in UTC, written 2026-11-22T14:05:09Z; “{value}” is not.")
 
 
+class NoView(Invalid):
+    text = N_("“{name}” is a view, written zoom/latitude/longitude as in 9/58.6/25.1; “{value}” is not.")
+
+
 class Missing(Invalid):
     text = N_("“{name}” is missing.")
 
@@ -35,6 +41,18 @@ class NoCount(Invalid):
 
 class NotOneOf(Invalid):
     text = N_("“{name}” must be one of {allowed}; “{value}” is not.")
+
+
+@dataclass(frozen=True)
+class View:
+    """What a map shows: its middle, and a zoom as web maps count it."""
+
+    zoom: float
+    middle: Place
+
+    def __str__(self) -> str:
+        # Eight digits in all are finer than a metre everywhere, and :g writes no idle zeros.
+        return f"{self.zoom:g}/{self.middle.lat:.8g}/{self.middle.lon:.8g}"
 
 
 def arguments() -> Mapping[str, str]:
@@ -86,12 +104,35 @@ def place(args: Mapping[str, str]) -> Place:
     return Place(lon=_number(args, "lon"), lat=_number(args, "lat"))
 
 
-def one_of(args: Mapping[str, str], name: str, allowed: Mapping[str, object]) -> str:
+def one_of(args: Mapping[str, str], name: str, allowed: Collection[str]) -> str:
     """A code of a list, or "" when it is not given."""
     value = args.get(name, "").strip()
     if value and value not in allowed:
         raise NotOneOf(name=name, value=value, allowed=", ".join(allowed))
     return value
+
+
+def view(args: Mapping[str, str]) -> View | None:
+    """`at`, written zoom/latitude/longitude; None when it is not given."""
+    text = args.get("at", "").strip()
+    if not text:
+        return None
+    parts = text.split("/")
+    if len(parts) != 3 or not all(_NUMBER.fullmatch(part) for part in parts) or float(parts[0]) > _MOST_ZOOM:
+        raise NoView(name="at", value=text)
+    zoom, lat, lon = map(float, parts)
+    return View(zoom, Place(lon=lon, lat=lat))
+
+
+def some_of(args: Mapping[str, str], name: str, allowed: Collection[str]) -> list[str] | None:
+    """The codes of a list, separated by commas and in the list's order; None when they are not given."""
+    if name not in args:
+        return None
+    given = [code for code in args[name].split(",") if code]
+    for code in given:
+        if code not in allowed:
+            raise NotOneOf(name=name, value=code, allowed=", ".join(allowed))
+    return [code for code in allowed if code in given]
 
 
 def words(args: Mapping[str, str], name: str) -> str:

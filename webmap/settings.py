@@ -1,10 +1,23 @@
 """What may differ between two installations: one frozen dataclass, read from WEBMAP_* once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from layers.errors import Invalid
+
 _ROOT = Path(__file__).parent.parent
+_ORIGIN = re.compile(
+    r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:\d{1,5})?", re.ASCII | re.IGNORECASE
+)
+
+
+class BadOrigin(Invalid):
+    text = (
+        "{setting} holds “{value}”, which is not the origin of a site. Write it as https://example.org, "
+        "without a path."
+    )
 
 
 @dataclass(frozen=True)
@@ -12,6 +25,11 @@ class Settings:
     """`database_url` empty means: an SQLite file of the instance's name in `state`.
 
     `address_search` is the address of a gazetteer that speaks as In-ADS does; empty means: none is asked.
+    `embed_origins` are the sites that may show the embedded map, ("*",) for all. `address` is the origin
+    that a printed link names; empty means: the one that the request names.
+
+    Raises:
+        BadOrigin: one of these is no origin.
     """
 
     instance: Path = _ROOT / "data" / "ee"
@@ -20,6 +38,13 @@ class Settings:
     online_basemaps: bool = True
     offline: bool = True
     address_search: str = ""
+    embed_origins: tuple[str, ...] = ()
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        if self.embed_origins != ("*",):
+            _check_origins("WEBMAP_EMBED_ORIGINS", self.embed_origins)
+        _check_origins("WEBMAP_ADDRESS", (self.address,) if self.address else ())
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -30,7 +55,15 @@ class Settings:
             online_basemaps=environment.get("WEBMAP_ONLINE_BASEMAPS", "yes") != "no",
             offline=environment.get("WEBMAP_OFFLINE", "yes") != "no",
             address_search=environment.get("WEBMAP_ADDRESS_SEARCH", "").strip(),
+            embed_origins=tuple(environment.get("WEBMAP_EMBED_ORIGINS", "").split()),
+            address=environment.get("WEBMAP_ADDRESS", "").strip().rstrip("/"),
         )
 
     def store_url(self, key: str) -> str:
         return self.database_url or f"sqlite:///{(self.state / key).resolve()}.sqlite"
+
+
+def _check_origins(setting: str, origins: tuple[str, ...]) -> None:
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise BadOrigin(setting=setting, value=origin)

@@ -31,9 +31,7 @@ class Source:
     licence: str
 
 
-def address(
-    page: str, *, view: View | None, shown: Collection[str] | None, choice: Mapping[str, str]
-) -> str:
+def address(page: str, *, view: View | None, shown: Collection[str] | None, choice: Mapping[str, str]) -> str:
     """The map's page in a view, as static/map.js writes it; None means what the map shows by itself."""
     parts = [f"at={view}"] if view else []
     parts += [f"show={quote(','.join(shown), safe=',')}"] if shown is not None else []

@@ -187,6 +187,22 @@ def find(names: Index, text: str, *, most: int = 20) -> list[Hit]:
     return [names.hits[number] for _, number in best]
 
 
+def settlements_named(names: Index, text: str) -> list[Hit]:
+    """The settlements that bear exactly this name; after a comma may follow the municipality or county."""
+    name, _, around = text.partition(",")
+    wanted, words = fold(name), fold(around).split()
+    if not wanted:
+        return []
+    numbers = {
+        number
+        for number, form in _with(names, wanted.split()[0])
+        if names.hits[number].kind == "settlement"
+        and wanted in (form.whole, form.head)
+        and all(f" {word}" in form.told for word in words)
+    }
+    return [names.hits[number] for number in sorted(numbers)]
+
+
 def _ranks(names: Index, wanted: str) -> dict[int, int]:
     words, closed = wanted.split(), _closed(wanted)
     found: dict[int, int] = {}

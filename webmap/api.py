@@ -53,13 +53,9 @@ def _speak() -> None:
 
 @bp.get("/answer")
 def answer() -> ResponseReturnValue:
-    """Who is responsible, who serves and who is near, for every role, at `lat` and `lon`."""
+    """Who is responsible, who serves and who is near, for every role, in one place."""
     args = params.arguments()
-    worries = {worry.key: worry for worry in db.instance().worries}
-    worry = worries.get(params.one_of(args, "worry", worries))
-    reply = replies.reply(
-        params.place(args), as_of=params.as_of(args), today=params.knowledge_day(args), worry=worry
-    )
+    reply = replies.asked(args)
     if params.one_of(args, "format", {"json": "", "text": ""}) == "text":
         response = Response(render_template("answer.txt", reply=reply), mimetype="text/plain")
     else:

@@ -19,7 +19,7 @@ from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
-_PLACE = ("accuracy", "lat", "lon", "worry")
+_PLACE = ("accuracy", "lat", "lon", "place", "worry")
 _VIEW = ("at", "paper", "show")
 _CHOICE = ("shade", *(part.name for part in fields(Filter)))
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.

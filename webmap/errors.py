@@ -1,6 +1,7 @@
 """Kind of error → status; one JSON shape (RFC 9457), one page, and never an exception's own text."""
 
 import secrets
+from collections.abc import Sequence
 from typing import cast
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
@@ -14,6 +15,7 @@ from webmap import db
 
 _STATUS: dict[type[LayersError], int] = {NotFound: 404, Invalid: 400, Unavailable: 503}
 _TITLES = {
+    300: N_("More than one"),
     400: N_("This cannot be used"),
     404: N_("Not found"),
     405: N_("Not offered here"),
@@ -46,7 +48,9 @@ def _store_failed(error: DatabaseError) -> Response:
 def _known(error: LayersError) -> Response:
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
     values = {name: _short(value) for name, value in error.values.items()}
-    response = _answer(status, gettext(error.text).format(**values))
+    choices = getattr(error, "choices", ())
+    status = 300 if choices else status
+    response = _answer(status, gettext(error.text).format(**values), choices)
     if status == 503:
         response.headers["Retry-After"] = "10"
     return response
@@ -69,10 +73,11 @@ def _surprise(error: Exception) -> Response:
     return _answer(InternalServerError.code, gettext(_SURPRISE).format(ticket=ticket))
 
 
-def _answer(status: int, detail: str) -> Response:
+def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Response:
     title = gettext(_TITLES.get(status, _TITLES[400]))
     if request.path.startswith("/api/"):
-        response = jsonify(type="about:blank", title=title, status=status, detail=detail)
+        more = {"choices": choices} if choices else {}
+        response = jsonify(type="about:blank", title=title, status=status, detail=detail, **more)
         response.mimetype = "application/problem+json"
     else:
         part = request.args.get("part") == "1"

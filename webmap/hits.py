@@ -52,6 +52,12 @@ def find(text: str, *, as_of: date, most: int) -> list[Found]:
     return [_found(hit) for hit in search.find(index, text, most=most)]
 
 
+def settlements(text: str, *, as_of: date) -> list[Found]:
+    """The settlements that bear exactly this name, to be asked back where there are several."""
+    named = search.settlements_named(_index(db.house(), as_of, db.revisions()), text)
+    return [_found(hit) for hit in named]
+
+
 def told(found: Sequence[Found], *, most: int) -> str:
     """How many there are; that there are more, where one more than `most` was asked for and came."""
     if len(found) > most:

@@ -96,6 +96,26 @@ _SCHEMAS: Schema = {
         cases=_list(_ref("Case")),
         notes=_list(_TEXT),
     ),
+    "Hits": _object(
+        hits=_list(
+            {
+                **_object(
+                    kind=_TEXT,
+                    label=_TEXT,
+                    name=_TEXT,
+                    municipality=_TEXT,
+                    county=_TEXT,
+                    about=_TEXT,
+                    url=_URL,
+                    lat=_NUMBER,
+                    lon=_NUMBER,
+                ),
+                "required": ["kind", "label", "name", "municipality", "county", "about", "url"],
+            }
+        ),
+        more={"type": "boolean"},
+        told=_TEXT,
+    ),
     "Collection": {
         "type": "object",
         "description": "GeoJSON (RFC 7946), in degrees of WGS 84.",
@@ -144,6 +164,17 @@ def description(instance: Instance) -> Schema:
                 [ask.lat, ask.lon, ask.place, ask.worry, *ask.when, ask.language, ask.format],
                 {"application/json": _ref("Answer"), "text/plain": _TEXT},
                 also={"300": "Several places have this name: choose one.", "404": "No place has this name."},
+            ),
+            "/api/search": _reading(
+                "search",
+                "Settlements, areas, organisations, cases and practices by name; slips are forgiven.",
+                [
+                    _asked("q", {"type": "string", "maxLength": 100}, "What somebody typed.", required=True),
+                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 50}, "Default: 8."),
+                    *ask.when,
+                    ask.language,
+                ],
+                {"application/json": _ref("Hits")},
             ),
             "/api/layers/{name}.geojson": _reading(
                 "layer",

@@ -205,13 +205,12 @@ def area(kind: str, code: str) -> ResponseReturnValue:
 @bp.get("/<language>/here")
 def here() -> ResponseReturnValue:
     args = params.arguments()
-    worries = {worry.key: worry for worry in db.instance().worries}
-    worry = worries.get(params.one_of(args, "worry", worries))
-    reply = replies.reply(
-        params.place(args), as_of=params.as_of(args), today=params.knowledge_day(args), worry=worry
-    )
-    accuracy_m = params.accuracy_m(args)
-    return _page("pages/here.html", reply=reply, worries=worries.values(), accuracy_m=accuracy_m)
+    try:
+        reply = replies.asked(args)
+    except replies.ManyHaveThisName as error:
+        return _page("pages/which.html", name=params.words(args, "place"), choices=error.choices)
+    worries, accuracy_m = db.instance().worries, params.accuracy_m(args)
+    return _page("pages/here.html", reply=reply, worries=worries, accuracy_m=accuracy_m)
 
 
 @bp.get("/<language>/search")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from flask import url_for
 from flask_babel import gettext
@@ -11,12 +11,13 @@ from flask_babel import gettext
 from layers import answers, dates, practices, snapshot
 from layers.answers import Answer, CaseMatch, Match, RoleAnswer, Way
 from layers.catalog import Role, Worry
-from layers.errors import N_
+from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
 from layers.places import Area, Body, Source
 from layers.snapshot import Snapshot
-from webmap import context, db, i18n, names
+from webmap import context, db, hits, i18n, names, params
 from webmap.db import House, Revisions
+from webmap.hits import Found
 
 Shape = dict[str, Any]
 _REASONS = {
@@ -214,16 +215,50 @@ def _url(endpoint: str, **values: Any) -> str:
     return context.page(endpoint, **values)
 
 
-def places_named(hits: Sequence[Any]) -> list[Shape]:
-    """Places of one name, to be asked back."""
-    return [
-        {
-            "name": i18n.plain(hit.names),
-            "municipality": names.municipality(hit.municipality),
-            "county": names.county(hit.county),
-            "lat": hit.place.lat,
-            "lon": hit.place.lon,
-            "url": url_for("api.answer", lat=hit.place.lat, lon=hit.place.lon, lang=i18n.language()),
-        }
-        for hit in hits
-    ]
+class NameNotFound(NotFound):
+    text = N_("No settlement is called “{name}”. Try the search, or coordinates.")
+
+
+class ManyHaveThisName(Invalid):
+    """`choices` are the places, to be asked back."""
+
+    text = N_("{count} places are called “{name}”. Choose one, or add its municipality after a comma.")
+
+    def __init__(self, name: str, found: Sequence[Found]) -> None:
+        super().__init__(name=name, count=len(found))
+        self.choices = [_choice(one) for one in found if one.place]
+
+
+def _choice(found: Found) -> Shape:
+    lat, lon = (found.place.lat, found.place.lon) if found.place else (None, None)
+    return {
+        "name": found.name,
+        "municipality": found.municipality,
+        "county": found.county,
+        "lat": lat,
+        "lon": lon,
+        "url": url_for("api.answer", lang=i18n.language(), lat=lat, lon=lon),
+    }
+
+
+def asked(args: Mapping[str, str]) -> Shape:
+    """The answer that a query string asks for, by `lat` and `lon` or by `place`.
+
+    Raises:
+        NameNotFound: no settlement has this name.
+        ManyHaveThisName: several have it.
+    """
+    worries = {worry.key: worry for worry in db.instance().worries}
+    worry = worries.get(params.one_of(args, "worry", worries))
+    as_of, name = params.as_of(args), params.words(args, "place")
+    place = _named_place(name, as_of) if name else params.place(args)
+    return reply(place, as_of=as_of, today=params.knowledge_day(args), name=name, worry=worry)
+
+
+def _named_place(name: str, as_of: date) -> Place:
+    found = [one for one in hits.settlements(name, as_of=as_of) if one.place]
+    if not found:
+        raise NameNotFound(name=name)
+    if len(found) > 1:
+        raise ManyHaveThisName(name, found)
+    return cast(Place, found[0].place)

@@ -100,3 +100,70 @@ def test_anybody_may_read(client):
         "/api/answer", query_string=PLACES["Ruhnu"], headers={"If-None-Match": answer.headers["ETag"]}
     )
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize("text", ["Rõuge", "valga", "Тарту", "nothing of this name"])
+def test_every_search_has_the_described_shape(client, described, text):
+    answer = client.get("/api/search", query_string={"q": text, "lang": "ru"})
+
+    jsonschema.validate(answer.get_json(), schema_of(described, "/api/search", 200, "application/json"))
+
+
+def test_a_place_is_found_by_its_name(client):
+    named = client.get("/api/answer", query_string={"place": "Haapsalu", "lang": "en"}).get_json()
+
+    assert named["place"]["name"] == "Haapsalu"
+    assert "municipality:0184" in [area["key"] for area in named["areas"]]
+
+
+def test_places_of_one_name_are_asked_back(client, described):
+    answer = client.get("/api/answer", query_string={"place": "Mustla", "lang": "en"})
+
+    assert (answer.status_code, answer.mimetype) == (300, "application/problem+json")
+    wanted = schema_of(described, "/api/answer", 300, "application/problem+json")
+    jsonschema.validate(answer.get_json(), wanted)
+    choices = answer.get_json()["choices"]
+    assert len({(one["municipality"], one["lat"]) for one in choices}) == len(choices) > 1
+    for one in choices:
+        chosen = client.get(one["url"])
+        assert (chosen.status_code, chosen.get_json()["place"]["lat"]) == (200, one["lat"])
+
+
+def test_a_municipality_after_a_comma_settles_which_place_is_meant(client):
+    answer = client.get("/api/answer", query_string={"place": "Mustla, Viljandi vald", "lang": "en"})
+
+    assert answer.status_code == 200
+    assert "municipality:0899" in [area["key"] for area in answer.get_json()["areas"]]
+
+
+def test_a_name_that_nobody_bears_is_not_found(client):
+    answer = client.get("/api/answer", query_string={"place": "Atlantis", "lang": "en"})
+
+    assert answer.status_code == 404
+    assert "Atlantis" in answer.get_json()["detail"]
+
+
+def test_the_page_asks_back_too(client):
+    page = client.get("/en/here", query_string={"place": "Mustla"})
+
+    assert (page.status_code, "Which one?" in page.text) == (200, True)
+
+
+def test_text_and_json_tell_of_the_same_organisations(client):
+    query = {**PLACES["Valga, at the border"], "lang": "en"}
+    answer = client.get("/api/answer", query_string=query).get_json()
+    text = client.get("/api/answer", query_string={**query, "format": "text"})
+
+    assert text.mimetype == "text/plain"
+    told = [one["name"] for role in answer["roles"] for one in role["matches"]]
+    assert len(told) > 10
+    assert [name for name in told if f"* {name} (" not in text.text] == []
+
+
+def test_a_worry_puts_the_roles_in_its_own_order(client, estonia):
+    for worry in estonia.worries:
+        query = {**PLACES["Ruhnu"], "worry": worry.key, "lang": "et"}
+        answer = client.get("/api/answer", query_string=query).get_json()
+
+        assert [role["key"] for role in answer["roles"]] == list(worry.roles)
+        assert [guide["key"] for guide in answer["worry"]["guides"]] == list(worry.guides)

@@ -126,6 +126,9 @@ def inside(page):
     return [link for link in found if not urlsplit(link).netloc]
 
 
+_FILES = re.compile(r"\.(atom|pdf|vcf)(\?|$)")
+
+
 def crawl(start, folder, state, turn, turns):
     """Every page that can be reached from `start` in its own language: address → page.
 
@@ -135,7 +138,7 @@ def crawl(start, folder, state, turn, turns):
 
     def is_ours(link):
         near = "/here?" in link and crc32(link.partition("?")[2].encode()) % turns != turn
-        return link.startswith(start) and not near
+        return link.startswith(start) and not near and not _FILES.search(link)
 
     with an_app(Settings(instance=Path(folder), state=Path(state))) as app:
         client = app.test_client()

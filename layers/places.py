@@ -338,10 +338,10 @@ def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") ->
 
 
 def settlement_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
-    """Names of settlements by code."""
+    """Names of settlements by code, the newest where they changed."""
     table = model.Settlement
     query = model.known(session, select(table.key, table.name), table).where(table.key.in_(sorted(codes)))
-    return {row.key: row.name for row in session.execute(query)}
+    return {row.key: row.name for row in session.execute(query.order_by(table.valid_from))}
 
 
 def revisions(session: Session) -> dict[str, int]:

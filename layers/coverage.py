@@ -17,7 +17,7 @@ class Presence:
 
     An organisation is there when its seat is, or when it is responsible for exactly this area; one that is
     responsible for a larger area is not counted in each of its parts. `counted` are the roles of which a
-    source only tells a number. A closed unit is not there.
+    source only tells a number, in the newest figure of the area. A closed unit is not there.
     """
 
     area: Area
@@ -35,17 +35,24 @@ class Presence:
 
 
 def presence(
-    session: Session, kind: str, roles: Sequence[str], *, as_of: date, bodies: Sequence[Body]
+    session: Session,
+    kind: str,
+    roles: Sequence[str],
+    *,
+    as_of: date,
+    bodies: Sequence[Body],
+    with_counts: bool = True,
 ) -> list[Presence]:
     """Every area of a kind (county or municipality) with what `bodies` do there, thin ones first.
 
-    Ties are in the order of codes. `roles` are the layers of organisations that are asked for.
+    Ties are in the order of codes. `roles` are the layers of organisations that are asked for. Without
+    counts only names tell: a figure does not say what those that it counts can do.
     """
     there: Counter[tuple[str, str]] = Counter()
     for body in bodies:
         if body.readiness != "closed":
             there.update((key, body.layer) for key in {*body.serves, f"{kind}:{getattr(body, kind, '')}"})
-    told = {(count.area, count.layer) for count in places.counts(session, as_of=as_of) if count.number}
+    told = _told(session, as_of) if with_counts else set()
     found = [
         Presence(
             area,
@@ -55,3 +62,12 @@ def presence(
         for area in places.areas(session, kind, as_of=as_of)
     ]
     return sorted(found, key=lambda one: one.roles)
+
+
+def _told(session: Session, as_of: date) -> set[tuple[str, str]]:
+    """Area and role wherever the newest figure is more than none."""
+    newest: dict[tuple[str, str], int] = {}
+    for count in places.counts(session, as_of=as_of):
+        if count.number is not None:
+            newest.setdefault((count.area, count.layer), count.number)
+    return {where for where, number in newest.items() if number}

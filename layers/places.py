@@ -245,7 +245,7 @@ def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
 
 
 def later_areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
-    """The areas of a kind that began after the day, as they began, by code."""
+    """The areas of a kind that were not there before and began after the day, as they began, by code."""
     table = model.Area
     query = model.known(session, select(*_AREA_FACTS), table).where(table.kind == kind)
     found = {row.key: row for row in session.execute(query.order_by(table.code, table.valid_from.desc()))}
@@ -357,10 +357,10 @@ def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") ->
 
 
 def settlement_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
-    """Names of settlements by code."""
+    """Names of settlements by code, the newest where they changed."""
     table = model.Settlement
     query = model.known(session, select(table.key, table.name), table).where(table.key.in_(sorted(codes)))
-    return {row.key: row.name for row in session.execute(query)}
+    return {row.key: row.name for row in session.execute(query.order_by(table.valid_from))}
 
 
 def revisions(session: Session) -> dict[str, int]:
@@ -369,9 +369,11 @@ def revisions(session: Session) -> dict[str, int]:
 
 
 def editions(session: Session) -> list[Edition]:
-    """The newest edition of every resource, by name."""
+    """The newest edition of every resource, by name; in a session that looks back, the newest of then."""
     table = model.Edition
     newest = select(func.max(table.id)).group_by(table.table_name)
+    if (known := session.info.get("known")) is not None:
+        newest = newest.where(table.id <= known)
     query = select(table).where(table.id.in_(newest), table.rows > 0).order_by(table.table_name)
     return [
         Edition(

@@ -13,7 +13,7 @@ import yaml
 from shapely import box
 from sqlalchemy import event, select
 
-from layers import geo, model
+from layers import geo, model, places, practices
 
 SRID = 3301
 _numbers = itertools.count(1)
@@ -154,6 +154,72 @@ def a_case(session, *, key="", at=None, practices=("alpha",), bodies=(), areas=(
         "areas": [model.CaseArea(area=area) for area in areas],
     }
     return _added(session, model.Case(**{**facts, **changes}))
+
+
+def a_read_body(*, key="body", layer="villages", as_of="", **changes):
+    """An organisation as the readers tell it."""
+    facts = {
+        "key": key,
+        "layer": layer,
+        "name": "Selts",
+        "names": {},
+        "form": "association",
+        "capabilities": (),
+        "readiness": "",
+        "locality": "",
+        "settlement": "",
+        "municipality": "",
+        "county": "",
+        "precision": "",
+        "place": None,
+        "serves": (),
+        "valid_from": "",
+        "valid_to": "",
+        "notes": {},
+        "source": places.Source("Made up for a test", "", as_of),
+    }
+    return places.Body(**{**facts, **changes})
+
+
+def a_read_case(*, key="case", **changes):
+    """A case as the readers tell it."""
+    facts = {
+        "key": key,
+        "titles": {"en": "A case"},
+        "summaries": {},
+        "texts": {},
+        "theme": "watch",
+        "outcome": "lasted",
+        "stage": "described",
+        "parties": (),
+        "locality": "",
+        "municipality": "",
+        "county": "",
+        "precision": "",
+        "place": None,
+        "period_from": "",
+        "period_to": "",
+        "as_of": "",
+        "as_of_inferred": False,
+        "sources": (),
+        "practices": (),
+        "bodies": (),
+        "areas": (),
+    }
+    return practices.Case(**{**facts, **changes})
+
+
+def a_count(session, *, key="", layer="villages", area="county:01", number=5, **changes):
+    """How many of a layer somebody has counted in an area; `number` is None where none is told."""
+    facts = {
+        **_fact(session, key, "count", changes),
+        "layer": layer,
+        "area": area,
+        "number": number,
+        "notes": {},
+        "as_of": "2020",
+    }
+    return _added(session, model.Count(**{**facts, **changes}))
 
 
 @contextmanager

@@ -113,10 +113,13 @@ def _answer(body: bytes, kept: str) -> Response:
 
 
 def _kept_for(args: Mapping[str, str], revision: int | str) -> str:
-    """How long an answer stays true: for ever on a named day, else until the day is over."""
+    """How long an answer stays true: for ever on a named day, else until the day is over.
+
+    How old a fact is changes with today, unless the moment from which one looks back is named too.
+    """
     if args.get("v") != str(revision):
         return "no-cache"
-    if args.get("as_of"):
+    if args.get("as_of") and (args.get("known") or not args.get("freshness")):
         return "public, max-age=31536000, immutable"
     return f"public, max-age={params.seconds_left_today()}"
 

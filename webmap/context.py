@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -63,7 +63,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "on_map": on_map,
         "page": page,
         "plain": i18n.plain,
-        "prose": prose.render,
+        "prose": partial(prose.render, when=when()),
         "same_page": same_page,
         "same_page_today": same_page_today,
         "words": i18n.words,

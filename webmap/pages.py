@@ -154,7 +154,7 @@ def coverage() -> ResponseReturnValue:
 def layer(key: str) -> ResponseReturnValue:
     kind, as_of = db.instance().layer(key), params.as_of(params.arguments())
     if kind.of == "cases":
-        return redirect(url_for("pages.cases", language=i18n.language()))
+        return redirect(context.page("cases", **context.asked("shade")))
     if kind.of == "areas":
         found = places.areas(db.session(), kind.kind, as_of=as_of)
         later = places.later_areas(db.session(), kind.kind, as_of=as_of)
@@ -220,13 +220,7 @@ def find() -> ResponseReturnValue:
     place = search.coordinates(text, srid=db.instance().metric_crs)
     if place is not None:
         return redirect(
-            url_for(
-                "pages.here",
-                language=i18n.language(),
-                lat=place.lat,
-                lon=place.lon,
-                part=1 if params.is_part(args) else None,
-            )
+            context.page("here", lat=place.lat, lon=place.lon, part=1 if params.is_part(args) else None)
         )
     found = hits.find(text, as_of=params.as_of(args), most=_HITS + 1)
     gazetteer = addresses.of(current_app)
@@ -265,11 +259,10 @@ def case(key: str) -> ResponseReturnValue:
 def practice_list() -> ResponseReturnValue:
     args = params.arguments()
     audience = params.one_of(args, "audience", db.instance().codes.get("parties", {}))
-    every = practices.practices(db.session(), as_of=params.as_of(args))
+    as_of = params.as_of(args)
+    every = practices.practices(db.session(), as_of=as_of)
     found = [p for p in every if audience in ("", *p.audiences)]
-    documented = Counter(
-        d.practice for c in practices.cases(db.session(), as_of=params.today()) for d in c.practices
-    )
+    documented = Counter(d.practice for c in practices.cases(db.session(), as_of=as_of) for d in c.practices)
     audiences = Counter(code for p in every for code in p.audiences)
     return render_template(
         "pages/practices.html",
@@ -283,10 +276,10 @@ def practice_list() -> ResponseReturnValue:
 
 @bp.get("/<language>/practices/<key>")
 def practice(key: str) -> ResponseReturnValue:
-    session, today = db.session(), params.today()
+    session, as_of = db.session(), params.as_of(params.arguments())
     found = practices.practice(session, key)
-    shown_by = practices.cases(session, practice=key, as_of=today)
-    others = {p.key: p for p in practices.practices(session, as_of=today)}
+    shown_by = practices.cases(session, practice=key, as_of=as_of)
+    others = {p.key: p for p in practices.practices(session, as_of=as_of)}
     return _page("pages/practice.html", practice=found, cases=shown_by, practices=others)
 
 

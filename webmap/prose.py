@@ -1,7 +1,9 @@
 """Markdown of cases and practices → safe HTML with the house's own links."""
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import nh3
 from flask import url_for
@@ -29,14 +31,18 @@ _LINK = re.compile(r"\]\((case|practice|body):([a-z0-9-]+)\)")
 _PAGES = {"case": "pages.case", "practice": "pages.practice", "body": "pages.body"}
 
 
-def render(text: str, *, language: str) -> Markup:
-    """HTML of a text; `case:`, `practice:` and `body:` links lead to their pages in `language`."""
-    linked = _LINK.sub(lambda found: f"]({_address(found, language)})", text)
+def render(text: str, *, language: str, when: Mapping[str, str] | None = None) -> Markup:
+    """HTML of a text; `case:`, `practice:` and `body:` links lead to their pages in `language`.
+
+    `when` are the days of the question, which the links carry on.
+    """
+    linked = _LINK.sub(lambda found: f"]({_address(found, language, when or {})})", text)
     return Markup(_clean(linked))  # noqa: S704  (nh3 has cleaned it)
 
 
-def _address(found: re.Match[str], language: str) -> str:
-    return url_for(_PAGES[found[1]], language=language, key=found[2])
+def _address(found: re.Match[str], language: str, when: Mapping[str, str]) -> str:
+    values: dict[str, Any] = {**when, "language": language, "key": found[2]}
+    return url_for(_PAGES[found[1]], **values)
 
 
 @lru_cache(maxsize=512)

@@ -1,10 +1,10 @@
 """Areas coloured by the partners that are known there: what is offered, the classes and their colours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 
-from layers import coverage
+from layers import coverage, places
 from layers.coverage import Presence
 from layers.filters import Filter
 from layers.places import Body
@@ -57,19 +57,22 @@ def chosen(args: Mapping[str, str], default: str = "") -> Shading | None:
 def areas(by: Shading, *, as_of: date, bodies: Sequence[Body], only: Filter) -> list[Presence]:
     """The areas of a shading with what is known there, thin ones first; of a chosen place only its own."""
     roles = [by.role] if by.role else [layer.key for layer in db.instance().layers_of("bodies")]
-    found = coverage.presence(db.session(), by.kind, roles, as_of=as_of, bodies=bodies)
-    return [one for one in found if _is_in(one, only)]
+    of_all = not (only.capability or only.readiness or only.freshness)
+    found = coverage.presence(db.session(), by.kind, roles, as_of=as_of, bodies=bodies, with_counts=of_all)
+    wanted = {f"county:{only.county}"} if only.county else set()
+    return [one for one in found if _is_in(one, wanted | _own(by.kind, only, as_of))]
 
 
-def _is_in(one: Presence, only: Filter) -> bool:
-    lines = {one.area.key, one.area.parent}
-    return all(
-        not code or one.area.kind in beyond or f"{kind}:{code}" in lines
-        for kind, code, beyond in (
-            ("county", only.county, ()),
-            ("municipality", only.municipality, ("county",)),
-        )
-    )
+def _own(kind: str, only: Filter, as_of: date) -> set[str]:
+    """The chosen municipality; where counties are shaded, the county that it lies in."""
+    if not only.municipality:
+        return set()
+    found = places.area(db.session(), "municipality", only.municipality, as_of=as_of)
+    return {found.parent if kind == "county" else found.key}
+
+
+def _is_in(one: Presence, wanted: Set[str]) -> bool:
+    return wanted <= {one.area.key, one.area.parent}
 
 
 def colour(roles: int, most: int) -> str:

@@ -41,13 +41,22 @@ def every_feature(path):
     return json.loads(path.read_text(encoding="utf-8"))["features"]
 
 
-def features(path):
-    """The areas as they were before any of them changed."""
-    return [item for item in every_feature(path) if "valid_from" not in item["properties"]]
+def features(path, key="code"):
+    """Each area as it first was: what comes later repeats its code."""
+    found = {}
+    for item in every_feature(path):
+        found.setdefault(item["properties"][key], item)
+    return [*found.values()]
+
+
+def changed(path):
+    """Areas that were already there and became other ones."""
+    first = features(path)
+    return [item for item in every_feature(path) if item not in first]
 
 
 def shapes(path, key="code"):
-    return {item["properties"][key]: shape(item["geometry"]) for item in features(path)}
+    return {item["properties"][key]: shape(item["geometry"]) for item in features(path, key)}
 
 
 def in_metres(geometry):
@@ -55,9 +64,18 @@ def in_metres(geometry):
     return shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
 
 
-def table(name):
+def rows(name):
     with (DATA / name).open(encoding="utf-8", newline="") as stream:
-        return {row["code"]: row for row in csv.DictReader(stream)}
+        return [*csv.DictReader(stream)]
+
+
+def table(name):
+    return {row["code"]: row for row in rows(name)}
+
+
+def languages(name):
+    """Land has no name in Russian yet: it is drawn, never named."""
+    return ["name_et", "name_en", *["name_ru"] * (name != "land")]
 
 
 @pytest.mark.parametrize(("name", "count"), LAYERS.items())
@@ -71,12 +89,12 @@ def test_every_layer_holds_its_areas_once_valid_and_as_multipolygons(name, count
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_area_says_what_it_is_and_where_it_came_from(name):
-    keys = ["kind", "code", "name_et", "name_en", "parent", "accuracy", "source", "licence", "as_of"]
+    keys = ["kind", "code", *languages(name), "parent", "accuracy", "source", "licence", "as_of"]
 
-    for item in features(ODBL / f"{name}.geojson"):
+    for item in every_feature(ODBL / f"{name}.geojson"):
         properties = item["properties"]
-        assert list(properties) == keys
-        assert all(properties[key] for key in keys if key != "parent")
+        assert list(properties) == keys + ["valid_from"] * ("valid_from" in properties)
+        assert all(value for key, value in properties.items() if key != "parent")
         assert properties["accuracy"] == "approximate"
         assert "OpenStreetMap contributors" in properties["source"]
 
@@ -219,10 +237,57 @@ def test_the_errors_that_the_licence_note_claims_are_those_measured(layer, file,
     )
 
 
+def test_names_in_further_languages_are_those_of_their_table():
+    named = {(row["kind"], row["code"]): row["name_ru"] for row in rows("areas/names.csv")}
+    found = {
+        (item["properties"]["kind"], item["properties"]["code"]): item["properties"]["name_ru"]
+        for name in ("counties", "prefectures", "municipalities")
+        for item in every_feature(ODBL / f"{name}.geojson")
+    }
+
+    assert len(named) == len(rows("areas/names.csv")) == 15 + 4 + 79
+    assert found == named
+    assert all(re.search("[а-яё]", name) for name in named.values())
+
+
+# --- What changed when
+
+
+def begun(name):
+    """(code, beginning) of every area that has one."""
+    features = (item["properties"] for item in every_feature(ODBL / f"{name}.geojson"))
+    return [(about["code"], about["valid_from"]) for about in features if "valid_from" in about]
+
+
+def test_51_of_79_municipalities_began_in_the_reform_of_october_2017():
+    of_reform = [code for code, day in begun("municipalities") if day == "2017-10"]
+    told = [code for code, row in table("municipalities.csv").items() if row["valid_from"] == "2017-10"]
+
+    assert len(of_reform) == len(set(of_reform)) == 51
+    assert of_reform == told
+    assert (begun("counties"), begun("prefectures"), begun("land")) == ([], [], [])
+
+
+def test_a_municipality_that_began_in_the_reform_names_those_that_it_was_formed_of():
+    formed = {row["code"]: row["formed_from"].split("; ") for row in rows("municipalities.csv")}
+    of_reform = {code for code, day in begun("municipalities") if day == "2017-10"}
+
+    assert {code for code, parts in formed.items() if len(parts) > 1} >= of_reform
+    assert {code for code in of_reform if not formed[code][0]} == set()
+
+
+def test_only_toila_ends_and_it_ends_when_johvi_becomes_larger():
+    ended = {row["code"]: (row["valid_from"], row["valid_to"]) for row in rows("municipalities.csv")}
+
+    assert {code: days for code, days in ended.items() if days[1]} == {"0803": ("2017-10", "2025-10")}
+    assert [item["properties"]["code"] for item in changed(ODBL / "municipalities.geojson")] == ["0251"]
+
+
 def test_since_october_2025_johvi_is_johvi_and_toila():
     before = shapes(ODBL / "municipalities.geojson")
-    later = [item for item in every_feature(ODBL / "municipalities.geojson") if "valid_from" in item["properties"]]
+    later = changed(ODBL / "municipalities.geojson")
+    about = [(item["properties"]["code"], item["properties"]["valid_from"]) for item in later]
 
-    assert [(item["properties"]["code"], item["properties"]["valid_from"]) for item in later] == [("0251", "2025-10")]
+    assert about == [("0251", "2025-10")]
     both = shapely.union(before["0251"], before["0803"])
     assert shapely.symmetric_difference(shape(later[0]["geometry"]), both).area < 1e-9

@@ -37,9 +37,14 @@ def asking(loaded, estonia):
         yield session
 
 
+HELPERS = {"names.csv"}  # Words for scripts/build_geodata.py: no facts, and no resource of the package.
+
+
 def tables(estonia):
-    """Every CSV file with its rows."""
+    """Every CSV file of facts with its rows."""
     for file in sorted(estonia.folder.rglob("*.csv")):
+        if file.name in HELPERS:
+            continue
         with file.open(encoding="utf-8-sig", newline="") as stream:
             yield file, list(csv.DictReader(stream))
 
@@ -205,6 +210,15 @@ def test_every_row_has_a_source(estonia):
     assert in_tables == []
 
 
+def test_a_helper_table_is_no_resource_and_brings_no_facts(estonia):
+    read = {resource.path.name for resource in estonia.resources.values()}
+
+    assert {file.name for file in estonia.folder.rglob("*.csv")} - read == HELPERS
+    for file in estonia.folder.rglob("names.csv"):
+        with file.open(encoding="utf-8", newline="") as stream:
+            assert next(csv.reader(stream)) == ["kind", "code", "name_ru"]
+
+
 def test_every_edition_has_a_source_and_a_licence(asking):
     without = [
         edition.name for edition in places.editions(asking) if not (edition.source and edition.licence)
@@ -351,3 +365,24 @@ def test_toila_is_a_municipality_of_its_own_until_october_2025(asking):
 
     assert municipality(date(2025, 9, 30)) == ["Toila vald"]
     assert municipality(date(2025, 10, 1)) == ["Jõhvi vald"]
+
+
+def test_51_municipalities_of_today_begin_in_october_2017(asking):
+    def municipalities(day):
+        return {area.code for area in places.areas(asking, "municipality", as_of=day)}
+
+    eve, reform = municipalities(date(2017, 9, 30)), municipalities(date(2017, 10, 1))
+    later = places.later_areas(asking, "municipality", as_of=date(2017, 9, 30))
+
+    assert (len(eve), len(reform)) == (28, 79)
+    assert eve < reform
+    assert {area.code for area in later if area.valid_from == "2017-10"} == reform - eve
+    assert reform - municipalities(TODAY) == {"0803"}
+
+
+def test_an_area_that_only_changes_does_not_begin_later(asking):
+    def later(day):
+        return {area.code for area in places.later_areas(asking, "municipality", as_of=day)}
+
+    assert len(later(date(2017, 9, 30))) == 51
+    assert later(date(2017, 10, 1)) == later(date(2025, 9, 30)) == set()

@@ -51,6 +51,7 @@ window.turvakaart = (() => {
         const collection = await fetchJson(url);
         if (this.loaded === url) this.fill(collection);
       } catch {
+        if (this.loaded !== url) return; // Another answer is wanted by now.
         this.loaded = null;
         tell("failed");
       }
@@ -94,7 +95,11 @@ window.turvakaart = (() => {
   /* Areas coloured by the kinds of partner known there. */
   const Coverage = Areas.extend({
     step() {
-      if (!/(^|&)shade=/.test(this.choice || "")) return this.clearLayers();
+      if (!/(^|&)shade=/.test(this.choice || "")) {
+        this.loaded = null; // What is still on its way must not come, and the same shading may be wanted again.
+        this.clearLayers();
+        return;
+      }
       this.load(`${this.chart.getZoom() < 9 ? this.options.far : this.options.url}&${this.choice}`);
     },
     ask(choice) {
@@ -288,11 +293,11 @@ window.turvakaart = (() => {
     let turn = 0;
     async function choose() {
       const asked = asks();
-      const mine = ++turn;
       const only = new URLSearchParams([...asked].filter(([name]) => name !== "shade")).toString();
       for (const box of boxes()) layers[box.value].ask?.(only);
       layers.coverage?.ask(asked.get("shade") === "none" ? "" : asked.toString());
       if (asked.toString() === shown) return;
+      const mine = ++turn;
       shown = asked.toString();
       try {
         const answer = await fetch(`${about.pages}legend?${new URLSearchParams([...asked, ...Object.entries(about.when)])}`);
@@ -307,8 +312,11 @@ window.turvakaart = (() => {
           part.replaceChildren(...said.querySelector(`select[name="${part.name}"]`)?.children ?? part.children);
           part.value = now;
         }
+        tell("");
         document.getElementById("told").textContent = said.getElementById("matched").textContent;
       } catch {
+        if (mine !== turn) return;
+        shown = null; // To be asked again.
         tell("failed");
       }
     }
@@ -437,7 +445,8 @@ window.turvakaart = (() => {
       event.preventDefault();
       const day = choice.elements.as_of.value;
       if (day === (about.when.as_of || "")) return;
-      location.href = `${about.pages}${day ? `?as_of=${day}` : ""}${location.hash}`;
+      const { known } = about.when;
+      location.href = `${about.pages}?${new URLSearchParams({ ...(day && { as_of: day }), ...(known && { known }) })}${location.hash}`;
     });
     document.getElementById("all").addEventListener("click", (event) => {
       if (Object.keys(about.when).length) return; // The link leads to today.

@@ -1,6 +1,6 @@
 """Read: who looks after safety in one place, who is near and able, and why: one answer for every role.
 
-Four reasons make an organisation part of the answer, in this order:
+Four reasons make an organisation part of the answer, in this order; where several hold, the first is told:
 
 * inside: the place lies in an area of its own kind (a police district, a watch area) for which it is
   responsible;
@@ -12,7 +12,7 @@ Four reasons make an organisation part of the answer, in this order:
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import atan2, degrees
+from math import atan2, degrees, inf, isnan
 
 import numpy as np
 import shapely
@@ -22,7 +22,7 @@ from layers.catalog import Instance, Role
 from layers.geo import Place
 from layers.places import Area, Body
 from layers.practices import Case
-from layers.snapshot import Snapshot
+from layers.snapshot import Flags, Numbers, Snapshot
 
 INSIDE, SERVES, INHERITED, NEAREST = "inside", "serves", "inherited", "nearest"
 REASONS = (INSIDE, SERVES, INHERITED, NEAREST)
@@ -104,59 +104,65 @@ def answer(known: Snapshot, instance: Instance, *, place: Place, as_of: date) ->
     found = known.areas_at(point, as_of=as_of)
     areas = [area for area in found if area.kind != _ABROAD]
     there = known.body_days.there(as_of)
+    far_m = _far_m(known.body_points, point)
     return Answer(
         place=place,
         as_of=as_of,
         areas=tuple(areas),
         abroad=next((area for area in found if area.kind == _ABROAD), None) if not areas else None,
         shore=None if areas else _shore(known, point, as_of),
-        roles=tuple(_role(known, role, point, areas, there) for role in instance.roles),
+        roles=tuple(_role(known, role, point, areas, there, far_m) for role in instance.roles),
         cases=tuple(_cases(known, point, areas, as_of)),
     )
 
 
-def plays(role: Role, body: Body) -> bool:
-    """Whether an organisation can play a role; one that is closed plays none."""
-    able = not role.capabilities or not set(role.capabilities).isdisjoint(body.capabilities)
-    return role.layer == body.layer and able and body.readiness != "closed"
-
-
 def _role(
-    known: Snapshot, role: Role, point: shapely.Point, areas: Sequence[Area], there: np.ndarray
+    known: Snapshot, role: Role, point: shapely.Point, areas: Sequence[Area], there: Flags, far_m: Numbers
 ) -> RoleAnswer:
-    players = [i for i, body in enumerate(known.bodies) if there[i] and plays(role, body)]
-    responsible = dict(_responsible(known, areas, set(players)))
-    others = [i for i in players if i not in responsible]
-    ways = _ways(known.body_points[others], point)
-    near = sorted(
-        ((way.distance_m, known.bodies[i].key, i) for i, way in zip(others, ways, strict=True) if way),
-    )[:_MOST_NEAR]
+    players = there & _able(known, role)
+    responsible = dict(_responsible(known, areas, players))
+    players[list(responsible)] = False
+    near = _nearest(known.bodies, players, far_m, most=_MOST_NEAR)
     matches = [
         *(_match(known, i, why, key, point, areas) for i, (why, key) in responsible.items()),
-        *(_match(known, i, NEAREST, "", point, areas) for reach, _, i in near if reach <= REACH_M),
+        *(_match(known, i, NEAREST, "", point, areas) for i in near),
     ]
     own = tuple(area for area in areas if area.kind == role.area)
     return RoleAnswer(role, own, tuple(sorted(matches, key=_rank)))
 
 
+def _able(known: Snapshot, role: Role) -> Flags:
+    """Which organisations can play a role; one that is closed plays none."""
+    able: Flags = np.zeros(len(known.bodies), dtype=np.bool_)
+    for capability in role.capabilities or ("",):
+        able |= known.able.get((role.layer, capability), False)
+    return able
+
+
 def _rank(match: Match) -> tuple[int, float, str]:
-    distance = match.way.distance_m if match.way else float("inf")
+    distance = match.way.distance_m if match.way else inf
     return REASONS.index(match.why), distance, match.body.key
 
 
 def _responsible(
-    known: Snapshot, areas: Sequence[Area], players: set[int]
+    known: Snapshot, areas: Sequence[Area], players: Flags
 ) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Positions of the organisations responsible for the areas, the smallest area first, with the reason."""
+    """Positions of the organisations responsible for the areas, each with its first reason.
+
+    Of several areas for the same reason it is the smallest.
+    """
     smallest = next((kind for kind in _ADMINISTRATIVE if any(a.kind == kind for a in areas)), "")
+
+    def why(area: Area) -> str:
+        return INSIDE if area.kind not in _ADMINISTRATIVE else SERVES if area.kind == smallest else INHERITED
+
     seen: set[int] = set()
-    for area in reversed(areas):
-        own = area.kind not in _ADMINISTRATIVE
-        why = INSIDE if own else SERVES if area.kind == smallest else INHERITED
+    smallest_first = areas[::-1]
+    for area in sorted(smallest_first, key=lambda area: _WHY.index(why(area))):
         for position in known.serving.get(area.key, ()):
-            if position in players and position not in seen:
+            if players[position] and position not in seen:
                 seen.add(position)
-                yield position, (why, area.key)
+                yield position, (why(area), area.key)
 
 
 def _match(
@@ -170,49 +176,78 @@ def _match(
         for kind, code in own
         if code and f"{kind}:{code}" not in here and any(area.kind == kind for area in areas)
     )
-    (way,) = _ways(known.body_points[[position]], point)
-    return Match(body, why, key, way, across)
+    return Match(body, why, key, _way_to(known.body_points[position], point), across)
 
 
-def _ways(points: np.ndarray, point: shapely.Point) -> list[Way | None]:
-    """The ways from a point to others, metres to the tenth; None where a point is not known."""
-    return [
-        None if np.isnan(x) else _way(float(x) - point.x, float(y) - point.y)
-        for x, y in points.reshape(-1, 2)
-    ]
+def _far_m(points: Numbers, point: shapely.Point) -> Numbers:
+    """How far points are, metres to the tenth; NaN where one is not known."""
+    far_m: Numbers = np.hypot(points[:, 0] - point.x, points[:, 1] - point.y).round(1)
+    return far_m
+
+
+def _nearest(named: Sequence[Body | Case], wanted: Flags, far_m: Numbers, *, most: int) -> list[int]:
+    """Positions of the nearest within reach, those equally far by key."""
+    found = np.flatnonzero(wanted & (far_m <= REACH_M))
+    if len(found) > most:
+        found = found[far_m[found] <= np.partition(far_m[found], most - 1)[most - 1]]
+    return sorted(found.tolist(), key=lambda i: (far_m[i], named[i].key))[:most]
+
+
+def _way_to(end: Numbers, point: shapely.Point) -> Way | None:
+    """The way from a point to another; None where the other is not known."""
+    return None if isnan(end[0]) else _way(float(end[0]) - point.x, float(end[1]) - point.y)
 
 
 def _way(east_m: float, north_m: float) -> Way:
-    distance_m = round(float(np.hypot(east_m, north_m)), 1)
+    distance_m = float(np.hypot(east_m, north_m).round(1))
     return Way(distance_m, round(degrees(atan2(east_m, north_m)) % 360, 1) if distance_m else None)
 
 
 def _shore(known: Snapshot, point: shapely.Point, as_of: date) -> tuple[Area, Way] | None:
     """The nearest municipality, or county where there is none, within reach of a point at sea or abroad."""
     there = known.area_days.there(as_of)
-    near = known.tree.query(point, predicate="dwithin", distance=REACH_M)
     for kind in _ADMINISTRATIVE[1:3]:
-        shapes = [i for i in near if there[i] and known.areas[i].kind == kind]
-        if shapes:
-            best = min(shapes, key=lambda i: (shapely.distance(known.shapes[i], point), known.areas[i].key))
+        found = known.of_kind.get(kind, ())
+        best = _nearest_area(known, [i for i in found if there[i]], point)
+        if best is not None:
             end = shapely.get_point(shapely.shortest_line(point, known.shapes[best]), 1)
             return known.areas[best], _way(end.x - point.x, end.y - point.y)
     return None
 
 
+def _nearest_area(known: Snapshot, found: Sequence[int], point: shapely.Point) -> int | None:
+    """Which of some areas is the nearest within reach, the first by key of those equally far."""
+    west, south, east, north = known.boxes[found].T
+    aside_m = np.maximum(0, np.maximum(west - point.x, point.x - east))
+    along_m = np.maximum(0, np.maximum(south - point.y, point.y - north))
+    box_m = np.hypot(aside_m, along_m)
+    if not len(box_m) or box_m.min() > REACH_M:
+        return None
+    # No area is nearer than its box, so only those need a look whose box is as near as one whole area. The
+    # millimetre is for rounding: the side of a box may be the area's own.
+    one_m = shapely.distance(known.shapes[found[int(box_m.argmin())]], point)
+    near = np.array(found)[box_m <= one_m + 0.001]
+    far_m = shapely.distance(known.shapes[near], point)
+    return int(near[far_m.argmin()]) if far_m.min() <= REACH_M else None
+
+
 def _cases(known: Snapshot, point: shapely.Point, areas: Sequence[Area], as_of: date) -> Iterator[CaseMatch]:
-    """Cases of the same municipality, then of the same county, then the nearest: at most three."""
-    there = known.case_days.there(as_of)
-    here = [area.key for area in reversed(areas) if area.kind in _ADMINISTRATIVE[:3]]
-    ranked = []
-    for i, way in enumerate(_ways(known.case_points, point)):
-        if there[i]:
-            case = known.cases[i]
-            own = {*case.areas, f"municipality:{case.municipality}", f"county:{case.county}"}
-            shared = next((key for key in here if key in own), "")
-            step = here.index(shared) if shared else len(here)
-            distance = way.distance_m if way else float("inf")
-            if shared or distance <= REACH_M:
-                ranked.append((step, distance, case.key, CaseMatch(case, shared, way)))
-    for *_, found in sorted(ranked, key=lambda one: one[:3])[:_MOST_CASES]:
-        yield found
+    """Cases of the same settlement, municipality, then county, then the nearest: at most three."""
+    others = known.case_days.there(as_of)
+    shared: dict[int, Area] = {}
+    for kind in _ADMINISTRATIVE[:3]:
+        for area in (area for area in reversed(areas) if area.kind == kind):
+            for i in known.sharing.get(area.key, ()):
+                if others[i]:
+                    shared.setdefault(i, area)
+    others[list(shared)] = False
+    far_m = _far_m(known.case_points, point)
+
+    def rank(i: int) -> tuple[int, float, str]:
+        step = _ADMINISTRATIVE.index(shared[i].kind)
+        return step, inf if isnan(far_m[i]) else far_m[i], known.cases[i].key
+
+    ranked = [*sorted(shared, key=rank), *_nearest(known.cases, others, far_m, most=_MOST_CASES)]
+    for i in ranked[:_MOST_CASES]:
+        key = shared[i].key if i in shared else ""
+        yield CaseMatch(known.cases[i], key, _way_to(known.case_points[i], point))

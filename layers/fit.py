@@ -85,7 +85,7 @@ PARTS = (
         "setting",
         20,
         "a share of 20: 1 where both are islands; for a case of an island 0.5 in a place with inhabited "
-        "islands, −0.5 at another shore and −1 inland; for a case at a shore 0.25 at a shore and −0.5 inland; "
+        "islands, −0.5 at another shore and −1 inland; at a shore 0.25 at a shore and −0.5 inland; "
         "for a case from inland −0.5 on an island",
         "An island answers for itself until the boat comes; what works there needs the sea, and what works "
         "elsewhere often needs the road. Nobody saves at sea where there is none.",
@@ -147,8 +147,8 @@ class Profile:
     """What is known of a place. Numbers are None where they are not known.
 
     `area` is the key of its municipality or county; `setting` is island, islands (mainland with inhabited
-    ones), coast (the shore of the sea or a large lake) or inland; `town_m` is the way to the nearest place of 10,000 people or
-    largest of a county; `point` is metric; `themes` are those of its own cases.
+    ones), coast (the shore of the sea or a large lake) or inland; `town_m` is the way to the nearest place of
+    10,000 people or largest of a county; `point` is metric; `themes` are those of its own cases.
     """
 
     area: str

@@ -10,6 +10,7 @@ from layers import dates
 from layers.errors import N_, BadDate, Invalid
 from layers.geo import Place
 
+_AREA = re.compile(r"[a-z_]{1,40}:[A-Za-z0-9_-]{1,40}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{0,20})?", re.ASCII)
 
 
@@ -23,6 +24,10 @@ class NoDate(Invalid):
 
 class NoMoment(Invalid):
     text = N_("“{name}” is a moment in UTC, written 2026-11-22T14:05:09Z; “{value}” is not.")
+
+
+class NoArea(Invalid):
+    text = N_("“{name}” names an area by kind and code, as municipality:0184; “{value}” does not.")
 
 
 class Missing(Invalid):
@@ -87,6 +92,14 @@ def one_of(args: Mapping[str, str], name: str, allowed: Mapping[str, object]) ->
     value = args.get(name, "").strip()
     if value and value not in allowed:
         raise NotOneOf(name=name, value=value, allowed=", ".join(allowed))
+    return value
+
+
+def area(args: Mapping[str, str], name: str) -> str:
+    """The key of an area (`kind:code`), or "" when it is not given."""
+    value = args.get(name, "").strip()
+    if value and not _AREA.fullmatch(value):
+        raise NoArea(name=name, value=value)
     return value
 
 

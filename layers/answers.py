@@ -131,8 +131,14 @@ def _role(
     return RoleAnswer(role, own, tuple(sorted(matches, key=_rank)))
 
 
+def plays(role: Role, body: Body) -> bool:
+    """Whether an organisation can play a role; one that is closed plays none."""
+    able = not role.capabilities or not set(role.capabilities).isdisjoint(body.capabilities)
+    return role.layer == body.layer and able and body.readiness != "closed"
+
+
 def _able(known: Snapshot, role: Role) -> Flags:
-    """Which organisations can play a role; one that is closed plays none."""
+    """Which organisations of a snapshot can play a role: `plays` for all of them at once."""
     able: Flags = np.zeros(len(known.bodies), dtype=np.bool_)
     for capability in role.capabilities or ("",):
         able |= known.able.get((role.layer, capability), False)
@@ -158,7 +164,7 @@ def _responsible(
 
     seen: set[int] = set()
     smallest_first = areas[::-1]
-    for area in sorted(smallest_first, key=lambda area: _WHY.index(why(area))):
+    for area in sorted(smallest_first, key=lambda area: REASONS.index(why(area))):
         for position in known.serving.get(area.key, ()):
             if players[position] and position not in seen:
                 seen.add(position)

@@ -45,7 +45,8 @@ class Role:
 
     It is played by organisations of a `layer`, or only by those that can do one of `capabilities`; or by an
     area of a kind itself (`area`), as a municipality does. `guide` is the practice that says how to begin
-    where nobody plays it; `above` are organisations to turn to meanwhile.
+    where nobody plays it; `above` are organisations to turn to meanwhile. `parties` are the codes by which
+    cases name it.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Role:
     capabilities: tuple[str, ...] = ()
     guide: str = ""
     above: tuple[str, ...] = ()
+    parties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,7 @@ def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
         for name, value, known in (
             ("layer", [role["layer"]] if role.get("layer") else [], layers),
             ("capability", role.get("capabilities") or [], about.get("capabilities") or {}),
+            ("party", role.get("parties") or [], about.get("parties") or {}),
         ):
             for one in value:
                 if one not in known:

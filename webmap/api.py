@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from layers import filters, places, practices
 from layers.catalog import Layer
 from layers.filters import Filter
-from webmap import choices, db, hits, i18n, names, openapi, params, replies, shading
+from webmap import choices, db, fits, hits, i18n, names, openapi, params, replies, shading
 from webmap.db import House, Revisions
 from webmap.shading import Shading
 
@@ -26,6 +26,7 @@ _GROUND = {"land": "land", "neighbours": "neighbour"}
 _LABELLED = 500
 _FEW_HITS, _MOST_HITS = 8, 50
 _TYPING_S = 60
+_MOST_FITTING = 10
 
 
 def address(name: str, *, revision: int, language: str, when: Mapping[str, str], step: str = "") -> str:
@@ -73,6 +74,37 @@ def description() -> ResponseReturnValue:
     response = Response(json.dumps(found, ensure_ascii=False), mimetype="application/json")
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response
+
+
+@bp.get("/fit")
+def fit() -> ResponseReturnValue:
+    """Cases that fit an `area` or a point, or places to which a `practice` or `case` could go, and why."""
+    args = params.arguments()
+    as_of = params.as_of(args)
+    about = {"language": i18n.language(), "as_of": as_of.isoformat(), "weights": fits.weights()}
+    found = {**about, **_fitting(args, as_of)}
+    response = Response(json.dumps(found, ensure_ascii=False), mimetype="application/json")
+    response.headers["Cache-Control"] = "public, max-age=60"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def _fitting(args: Mapping[str, str], as_of: date) -> dict[str, Any]:
+    """The one question of these that is asked first."""
+    if area := params.area(args, "area"):
+        kind, _, code = area.partition(":")
+        places.area(db.session(), kind, code, as_of=as_of)
+        return {"area": area, **fits.for_area(area, as_of=as_of, most=_MOST_FITTING)}
+    if practice := params.words(args, "practice"):
+        return {"practice": practice, **fits.for_practice(practice, as_of=as_of, most=_MOST_FITTING)}
+    if case := params.words(args, "case"):
+        return {"case": case, **fits.for_case(case, as_of=as_of, most=_MOST_FITTING)}
+    if not args.get("lat") and not args.get("lon"):
+        raise params.Missing(name="area")
+    place = params.place(args)
+    about = {"place": {"lat": place.lat, "lon": place.lon}}
+    return {**about, **fits.for_place(place, as_of=as_of, most=_MOST_FITTING)}
 
 
 @bp.after_request

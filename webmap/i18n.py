@@ -1,9 +1,11 @@
 """The language of this request, and words in it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
 from babel.numbers import format_decimal
 from babel.units import format_unit
 from flask import Flask, g, request
@@ -81,6 +83,16 @@ def day(partial: str) -> str:
     if parts == 1:
         return str(format_skeleton("yMMMM", first, locale=locale()))
     return str(format_date(first, format="long", locale=locale()))
+
+
+def lowered(text: str) -> str:
+    """A label inside a sentence: its first letter small, unless it is an abbreviation."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a sentence: one, another and a third."""
+    return str(format_list([*names], locale=locale()))
 
 
 def number(value: float) -> str:

@@ -25,7 +25,7 @@ from werkzeug.exceptions import NotFound
 from layers import filters, places, practices, search
 from layers.catalog import Layer
 from layers.filters import Facets, Filter
-from layers.places import Body
+from layers.places import Body, Settlement
 from layers.practices import Case
 from webmap import (
     addresses,
@@ -33,9 +33,11 @@ from webmap import (
     choices,
     context,
     db,
+    fits,
     hits,
     i18n,
     maps,
+    networks,
     params,
     replies,
     shading,
@@ -191,15 +193,37 @@ def area(kind: str, code: str) -> ResponseReturnValue:
     cases = practices.cases(session, area=found.key, as_of=as_of)
     if kind == "county":
         cases = _merged(cases, practices.cases(session, county=code, as_of=as_of))
+    counts = places.counts(session, area=found.key, as_of=as_of)
     return _page(
         "pages/area.html",
         area=found,
         here=here,
         serving=serving,
         cases=cases,
-        counts=places.counts(session, area=found.key, as_of=as_of),
+        counts=counts,
+        network=networks.of(found, as_of=as_of, counts=counts, bodies=(*serving, *here)),
+        fits=fits.for_area(found.key, as_of=as_of),
+        towns=_towns(db.house(), db.revisions(), as_of).get(found.key, ()),
         inside=[a for a in places.areas(session, "municipality", as_of=as_of) if a.parent == found.key],
     )
+
+
+@lru_cache(maxsize=4)
+def _towns(_house: House, _revisions: Revisions, as_of: date) -> dict[str, tuple[Settlement, ...]]:
+    """The three most populous places of each municipality, by its key."""
+    found: dict[str, tuple[Settlement, ...]] = {}
+    for town in places.settlements(db.session(), as_of=as_of, least_population=1):
+        key = f"municipality:{town.municipality}"
+        found[key] = (*found.get(key, ()), town)[:3]
+    return found
+
+
+@bp.get("/<language>/places/<code>")
+def place(code: str) -> ResponseReturnValue:
+    as_of = params.as_of(params.arguments())
+    found = places.settlement(db.session(), code)
+    seated = [body for body in places.bodies(db.session(), as_of=as_of) if body.settlement == code]
+    return _page("pages/place.html", town=found, bodies=seated)
 
 
 @bp.get("/<language>/here")
@@ -252,7 +276,13 @@ def case(key: str) -> ResponseReturnValue:
     found = practices.case(session, key)
     known = {p.key: p for p in practices.practices(session, as_of=params.today())}
     taken_part = places.bodies(session, as_of=date.max, keys=found.bodies) if found.bodies else []
-    return _page("pages/case.html", case=found, practices=known, bodies=_with_ended(found.bodies, taken_part))
+    return _page(
+        "pages/case.html",
+        case=found,
+        practices=known,
+        bodies=_with_ended(found.bodies, taken_part),
+        fits=fits.for_case(key, as_of=params.today()),
+    )
 
 
 @bp.get("/<language>/practices/")
@@ -280,7 +310,8 @@ def practice(key: str) -> ResponseReturnValue:
     found = practices.practice(session, key)
     shown_by = practices.cases(session, practice=key, as_of=as_of)
     others = {p.key: p for p in practices.practices(session, as_of=as_of)}
-    return _page("pages/practice.html", practice=found, cases=shown_by, practices=others)
+    elsewhere = fits.for_practice(key, as_of=as_of)
+    return _page("pages/practice.html", practice=found, cases=shown_by, practices=others, fits=elsewhere)
 
 
 @bp.get("/<language>/data")

@@ -11,6 +11,7 @@ from layers import dates
 from layers.errors import N_, BadDate, Invalid
 from layers.geo import Place
 
+_AREA = re.compile(r"[a-z_]{1,40}:[A-Za-z0-9_-]{1,40}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{0,20})?", re.ASCII)
 _MOST_ZOOM = 22
 
@@ -29,6 +30,10 @@ class NoMoment(Invalid):
 
 class NoView(Invalid):
     text = N_("“{name}” is a view, written zoom/latitude/longitude as in 9/58.6/25.1; “{value}” is not.")
+
+
+class NoArea(Invalid):
+    text = N_("“{name}” names an area by kind and code, as municipality:0184; “{value}” does not.")
 
 
 class Missing(Invalid):
@@ -133,6 +138,14 @@ def some_of(args: Mapping[str, str], name: str, allowed: Collection[str]) -> lis
         if code not in allowed:
             raise NotOneOf(name=name, value=code, allowed=", ".join(allowed))
     return [code for code in allowed if code in given]
+
+
+def area(args: Mapping[str, str], name: str) -> str:
+    """The key of an area (`kind:code`), or "" when it is not given."""
+    value = args.get(name, "").strip()
+    if value and not _AREA.fullmatch(value):
+        raise NoArea(name=name, value=value)
+    return value
 
 
 def words(args: Mapping[str, str], name: str) -> str:

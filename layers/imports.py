@@ -3,16 +3,16 @@
 Nothing is overwritten: an old row is retired by the edition that replaces it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
 
-from layers import dates, store
+from layers import columns, dates, store
 from layers.catalog import Instance, Resource
 from layers.model import (
     Area,
@@ -31,7 +31,7 @@ from layers.model import (
 )
 from layers.sources import instance as sources
 from layers.sources.instance import Source
-from layers.sources.rows import Row
+from layers.sources.rows import Row, digests
 
 _TABLES: Mapping[str, type[Any]] = {
     "area": Area,
@@ -49,6 +49,8 @@ _LINKS: Mapping[str, tuple[type[Base], str]] = {
     "areas": (CaseArea, "case_id"),
 }
 _GONE = "gone"
+_BATCH = 5000
+Item = TypeVar("Item")
 Identity = tuple[str, str]
 """Key and beginning of a fact."""
 
@@ -82,11 +84,13 @@ def known(session: Session, source: Source) -> dict[Identity, tuple[int, str]]:
 def plan(known_rows: Mapping[Identity, tuple[int, str]], source: Source) -> Plan:
     """Compares what is known with what the source says; writes nothing."""
     rows = {(row.key, row.valid_from): row for row in source.rows}
+    again = [row for identity, row in rows.items() if identity in known_rows]
+    said = {(row.key, row.valid_from): digest for row, digest in zip(again, _digests(again), strict=True)}
     added = tuple(row for identity, row in rows.items() if identity not in known_rows)
     differs = {
         identity: known_rows[identity][0]
-        for identity, row in rows.items()
-        if identity in known_rows and known_rows[identity][1] != row.digest()
+        for identity, digest in said.items()
+        if known_rows[identity][1] != digest
     }
     gone = {identity: id_ for identity, (id_, _) in known_rows.items() if identity not in rows}
     return Plan(
@@ -103,8 +107,8 @@ def apply(session: Session, plan: Plan, *, now: datetime) -> None:
     """Writes an edition with the plan's rows and raises the layer's revision; the caller commits."""
     table = _TABLES[plan.source.table]
     edition = _edition(session, plan.source, now=now)
-    if plan.retired:
-        session.execute(update(table).where(table.id.in_(plan.retired)).values(retired_in=edition.id))
+    for ids in _batches(plan.retired):
+        session.execute(update(table).where(table.id.in_(ids)).values(retired_in=edition.id))
     _insert(session, table, (*plan.added, *plan.changed), edition_id=edition.id)
     if not plan.does_nothing:
         _raise_revision(session, plan.source.resource.name)
@@ -128,19 +132,40 @@ def _edition(session: Session, source: Source, *, now: datetime) -> Edition:
     return edition
 
 
-def _insert(session: Session, table: type[Any], rows: Iterable[Row], *, edition_id: int) -> None:
-    rows = list(rows)
-    if not rows:
-        return
+def _insert(session: Session, table: type[Any], rows: Sequence[Row], *, edition_id: int) -> None:
+    with columns.indexed_at_once(session.connection(), table.__table__):
+        for some in _batches(rows):
+            _insert_batch(session, table, some, edition_id=edition_id)
+
+
+def _insert_batch(session: Session, table: type[Any], rows: Sequence[Row], *, edition_id: int) -> None:
+    shapes = columns.stored([row.values.get("geom") for row in rows])
     values = [
-        {"key": row.key, "edition_id": edition_id, "digest": row.digest(), **row.values} for row in rows
+        {"key": row.key, "edition_id": edition_id, "digest": digest, **row.values}
+        | ({"geom": shape} if "geom" in row.values else {})
+        for row, digest, shape in zip(rows, digests(rows), shapes, strict=True)
     ]
+    if not any(row.links for row in rows):
+        # The driver's own executemany takes a fifth of the time of statements that return the new numbers.
+        session.connection().execute(insert(table.__table__), values)
+        return
     ids = session.scalars(insert(table).returning(table.id, sort_by_parameter_order=True), values).all()
     numbered = list(zip(ids, rows, strict=True))
     for name, (links, back) in _LINKS.items():
         linked = [{back: id_, **link} for id_, row in numbered for link in row.links.get(name, ())]
         if linked:
             session.execute(insert(links), linked)
+
+
+def _digests(rows: Sequence[Row]) -> Iterator[str]:
+    for some in _batches(rows):
+        yield from digests(some)
+
+
+def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Pieces small enough for a statement's parameters and for the memory."""
+    for at in range(0, len(items), _BATCH):
+        yield items[at : at + _BATCH]
 
 
 def _raise_revision(session: Session, layer: str) -> None:

@@ -101,7 +101,9 @@ def make(folder: Path, *, areas: int = 20_000, settlements: int = 4_700, bodies:
 
 def _towns(folder: Path, number: int) -> Towns:
     with (folder / "places.csv").open(encoding="utf-8", newline="") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: (-int(row["population"] or 0), row["code"]))[:number]
+        rows = sorted(csv.DictReader(file), key=lambda row: (-int(row["population"] or 0), row["code"]))[
+            :number
+        ]
     degrees = shapely.points([[float(row["lon"]), float(row["lat"])] for row in rows])
     people = np.array([int(row["population"] or 60) for row in rows], dtype=float)
     return Towns(rows, shapely.get_coordinates(geo.to_metric(degrees, srid=SRID)), people / people.sum())
@@ -118,7 +120,7 @@ def _shapes(file: Path) -> tuple[list[dict[str, Any]], Shapes]:
 
 
 def _cells(towns: Towns, land: shapely.Geometry) -> tuple[list[dict[str, str]], Shapes]:
-    points = shapely.points(towns.points)
+    points: Shapes = np.asarray(shapely.points(towns.points), dtype=object)
     whole = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(points), extend_to=land))
     whole = whole[shapely.STRtree(whole).query(points, predicate="within")[1]]
     # Neighbours have the same corners only when these are rounded before the borders are cut into steps.
@@ -159,7 +161,9 @@ def _polygons(shapes: Shapes) -> Shapes:
     """Without the stray lines and points that an intersection can leave."""
     parts, owner = shapely.get_parts(shapes, return_index=True)
     kept = (shapely.get_type_id(parts) == 3) & (shapely.area(parts) > 100)
-    return shapely.multipolygons(parts[kept], indices=owner[kept], out=np.full(len(shapes), shapely.MultiPolygon()))
+    found: Shapes = np.full(len(shapes), shapely.MultiPolygon(), dtype=object)
+    shapely.multipolygons(parts[kept], indices=owner[kept], out=found)
+    return found
 
 
 # --- Police districts: two or three municipalities of a county together
@@ -224,7 +228,9 @@ def _blobs(middles: Floats, chance: np.random.Generator) -> Shapes:
 # --- Files
 
 
-def _facts(kind: str, code: str, name: str, municipality: str, parent: str, since: str = "") -> dict[str, str]:
+def _facts(
+    kind: str, code: str, name: str, municipality: str, parent: str, since: str = ""
+) -> dict[str, str]:
     return {
         "kind": kind,
         "code": code,
@@ -257,8 +263,7 @@ def _write_areas(folder: Path, layer: str, facts: list[dict[str, str]], shapes: 
 def _gathered(shapes: Shapes) -> Shapes:
     """Polygons and multipolygons as multipolygons all."""
     parts, owner = shapely.get_parts(shapes, return_index=True)
-    gathered: Shapes = shapely.multipolygons(parts, indices=owner)
-    return gathered
+    return np.asarray(shapely.multipolygons(parts, indices=owner), dtype=object)
 
 
 def _bodies(
@@ -269,7 +274,9 @@ def _bodies(
     ending: str,
     chance: np.random.Generator,
 ) -> Iterator[dict[str, str]]:
-    homes = chance.choice(len(towns.rows), size=number, p=np.sqrt(towns.weights) / np.sqrt(towns.weights).sum())
+    homes = chance.choice(
+        len(towns.rows), size=number, p=np.sqrt(towns.weights) / np.sqrt(towns.weights).sum()
+    )
     for i, at in enumerate(homes.tolist(), start=1):
         town, form = towns.rows[at], list(forms)[int(chance.integers(len(forms)))]
         yield {
@@ -336,14 +343,18 @@ def _describe(folder: Path) -> None:
         )
     text = yaml.safe_dump(about, allow_unicode=True, sort_keys=False)
     (folder / "instance.yaml").write_text(text, encoding="utf-8")
-    (folder / "datapackage.json").write_text(json.dumps(package, ensure_ascii=False, indent=2), encoding="utf-8")
+    (folder / "datapackage.json").write_text(
+        json.dumps(package, ensure_ascii=False, indent=2), encoding="utf-8"
+    )
     counts = folder / "counts.csv"
     text = counts.read_text(encoding="utf-8").replace(f",country:{known},", f",country:{KEY},")
     counts.write_text(text, encoding="utf-8")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="where to write the instance; a new or empty folder")
     parser.add_argument("--areas", type=int, default=20_000, help="how many watch areas (default: 20000)")
     options = parser.parse_args()

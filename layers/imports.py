@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
 
-from layers import columns, dates, store
+from layers import columns, dates, outlines, store
 from layers.catalog import Instance, Resource
 from layers.model import (
     Area,
@@ -110,8 +110,17 @@ def apply(session: Session, plan: Plan, *, now: datetime) -> None:
     for ids in _batches(plan.retired):
         session.execute(update(table).where(table.id.in_(ids)).values(retired_in=edition.id))
     _insert(session, table, (*plan.added, *plan.changed), edition_id=edition.id)
+    _draw(session, plan)
     if not plan.does_nothing:
         _raise_revision(session, plan.source.resource.name)
+
+
+def _draw(session: Session, plan: Plan) -> None:
+    """Prepares the outlines of the kinds of area that a plan changes."""
+    kinds = {row.values["kind"] for row in (*plan.added, *plan.changed) if plan.source.table == "area"}
+    for ids in _batches(plan.retired if plan.source.table == "area" else ()):
+        kinds |= set(session.scalars(select(Area.kind).where(Area.id.in_(ids)).distinct()))
+    outlines.renew(session, kinds)
 
 
 def _edition(session: Session, source: Source, *, now: datetime) -> Edition:
@@ -200,12 +209,13 @@ def load(
     """
     store.set_up(engine)
     with store.reading(engine, srid=instance.metric_crs) as session:
-        if is_current(session, instance):
+        if is_current(session, instance) and not outlines.is_missing(session):
             return []
     found = sources.read(instance)
     with store.writing(engine, srid=instance.metric_crs) as session:
         # Another process may have loaded the same files while this one read them.
         plans = [] if is_current(session, instance) else _renew(session, found, now=now, tell=tell)
+        outlines.renew_if_none(session)
         session.commit()
     return plans
 
@@ -232,8 +242,11 @@ def _take_away(session: Session, name: str, *, now: datetime) -> Plan:
     loaded_by = select(Edition.id).where(Edition.table_name == name)
     edition = _edition(session, source, now=now)
     retired: list[int] = []
+    areas = select(Area.kind).where(Area.edition_id.in_(loaded_by), Area.retired_in.is_(None))
+    kinds = session.scalars(areas.distinct()).all()
     for table in _TABLES.values():
         rows = update(table).where(table.edition_id.in_(loaded_by), table.retired_in.is_(None))
         retired += session.scalars(rows.values(retired_in=edition.id).returning(table.id))
+    outlines.renew(session, kinds)
     _raise_revision(session, name)
     return Plan(source, retired=tuple(retired), ended=len(retired))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import shapely
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
@@ -13,7 +14,10 @@ from layers import geo, model, store
 from layers.catalog import Words
 from layers.columns import in_box, wkb_of
 from layers.errors import AreaNotFound, BodyNotFound
-from layers.geo import Bbox, Place
+from layers.geo import Bbox, Place, Shapes
+from layers.outlines import STEPS, texts
+
+_BATCH = 5000
 
 
 @dataclass(frozen=True)
@@ -273,6 +277,34 @@ def shapes(
     drawn = shapely.coverage_simplify(found[used], tolerance_m) if tolerance_m else found[used]
     degrees = geo.to_degrees(drawn, srid=srid)
     return [(_area(rows[i]), shape) for i, shape in zip(used, degrees, strict=True)]
+
+
+def outlines(session: Session, kind: str, *, as_of: date, step: str) -> list[tuple[Area, str]]:
+    """The areas of a kind as they are drawn at a zoom step (`layers.outlines`): GeoJSON in degrees, by code.
+
+    What was prepared at import is only joined to its names; what was not is drawn now.
+    """
+    table, drawn, day = model.Area, model.Outline, as_of.isoformat()
+    holds = (drawn.step == step) & (drawn.since <= day) & ((drawn.until == "") | (drawn.until > day))
+    query = select(*_AREA_FACTS, drawn.shape.label("text"))
+    query = query.outerjoin(drawn, (drawn.area_id == table.id) & holds).where(table.kind == kind)
+    rows = session.execute(model.on_day(session, query, table, as_of).order_by(table.code)).all()
+    if "known" not in session.info and all(row.text is not None for row in rows):
+        return [(_area(row), row.text) for row in rows]
+    shapes_m = _metric(session, [row.id for row in rows])
+    drawn_m = shapely.coverage_simplify(shapes_m, STEPS[step]) if STEPS[step] else shapes_m
+    found = texts(drawn_m, srid=store.srid_of(session))
+    return [(_area(row), text) for row, text in zip(rows, found, strict=True)]
+
+
+def _metric(session: Session, ids: Sequence[int]) -> Shapes:
+    """The shapes of areas in metres, in the order of their numbers given."""
+    table = model.Area
+    found: dict[int, bytes] = {}
+    for at in range(0, len(ids), _BATCH):
+        query = select(table.id, wkb_of(table.geom).label("wkb")).where(table.id.in_(ids[at : at + _BATCH]))
+        found |= {row.id: row.wkb for row in session.execute(query)}
+    return np.asarray(shapely.from_wkb([found[id_] for id_ in ids]), dtype=object)
 
 
 def _area(row: Any) -> Area:

@@ -30,7 +30,8 @@ def renew(session: Session, kinds: Iterable[str]) -> None:
         of_kind = select(Area.id).where(Area.kind == kind)
         session.execute(delete(Outline).where(Outline.area_id.in_(of_kind)))
         present = of_kind.where(Area.retired_in.is_(None))
-        if session.scalar(select(func.count()).select_from(present.limit(MOST + 1).subquery())) <= MOST:
+        counted = session.scalar(select(func.count()).select_from(present.limit(MOST + 1).subquery()))
+        if (counted or 0) <= MOST:
             _prepare(session, kind)
 
 
@@ -50,9 +51,14 @@ def is_missing(session: Session) -> bool:
 
 def texts(shapes: Shapes, *, srid: int) -> list[str]:
     """Shapes in metres as GeoJSON geometries in degrees."""
+    return written(geo.to_degrees(shapes, srid=srid))
+
+
+def written(shapes: Shapes) -> list[str]:
+    """Shapes in degrees as GeoJSON geometries."""
     # Five digits are 0.6 m in Estonia, finer than any border of ours is true.
-    degrees = shapely.transform(geo.to_degrees(shapes, srid=srid), lambda points: points.round(5))
-    return [str(text) for text in shapely.to_geojson(shapely.orient_polygons(degrees))]
+    rounded = shapely.transform(shapes, lambda points: points.round(5))
+    return [str(text) for text in shapely.to_geojson(shapely.orient_polygons(rounded))]
 
 
 def _prepare(session: Session, kind: str) -> None:

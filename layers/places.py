@@ -15,7 +15,7 @@ from layers.catalog import Words
 from layers.columns import in_box, wkb_of
 from layers.errors import AreaNotFound, BodyNotFound
 from layers.geo import Bbox, Place, Shapes
-from layers.outlines import STEPS, texts
+from layers.outlines import STEPS, texts, written
 
 _BATCH = 5000
 
@@ -220,10 +220,16 @@ def _body(row: Any, place: Place | None, serves: tuple[str, ...]) -> Body:
 _AREA_FACTS = [column for column in model.Area.__table__.c if column.name != "geom"]
 
 
-def areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
-    """The areas of a kind, by code."""
+def areas(session: Session, kind: str, *, as_of: date, most: int | None = None) -> list[Area]:
+    """The areas of a kind, by code; with `most` only the first so many."""
     query = model.on_day(session, select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
-    return [_area(row) for row in session.execute(query.order_by(model.Area.code))]
+    return [_area(row) for row in session.execute(query.order_by(model.Area.code).limit(most))]
+
+
+def area_count(session: Session, kind: str, *, as_of: date) -> int:
+    """How many areas of a kind there are."""
+    query = model.on_day(session, select(func.count()).select_from(model.Area), model.Area, as_of)
+    return int(session.scalar(query.where(model.Area.kind == kind)) or 0)
 
 
 def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
@@ -240,10 +246,20 @@ def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
     return _area(rows[_state_on([row.valid_from for row in rows], as_of)])
 
 
-def area_names(session: Session) -> dict[str, Words]:
-    """The names of every area by its key (`kind:code`), the newest where they changed, ended ones too."""
+def area_names(
+    session: Session, *, but: Iterable[str] = (), keys: Iterable[str] | None = None
+) -> dict[str, Words]:
+    """The names of areas by their keys (`kind:code`), the newest where they changed, ended ones too.
+
+    Of every area, `but` not of these kinds; or of the given keys.
+    """
     table = model.Area
     query = model.known(session, select(table.key, table.names), table).order_by(table.valid_from)
+    query = (
+        query.where(table.kind.not_in(sorted(but)))
+        if keys is None
+        else query.where(table.key.in_(sorted(keys)))
+    )
     return {row.key: row.names for row in session.execute(query)}
 
 
@@ -279,7 +295,9 @@ def shapes(
     return [(_area(rows[i]), shape) for i, shape in zip(used, degrees, strict=True)]
 
 
-def outlines(session: Session, kind: str, *, as_of: date, step: str) -> list[tuple[Area, str]]:
+def outlines(
+    session: Session, kind: str, *, as_of: date, step: str, keys: Sequence[str] | None = None
+) -> list[tuple[Area, str]]:
     """The areas of a kind as they are drawn at a zoom step (`layers.outlines`): GeoJSON in degrees, by code.
 
     What was prepared at import is only joined to its names; what was not is drawn now.
@@ -288,6 +306,7 @@ def outlines(session: Session, kind: str, *, as_of: date, step: str) -> list[tup
     holds = (drawn.step == step) & (drawn.since <= day) & ((drawn.until == "") | (drawn.until > day))
     query = select(*_AREA_FACTS, drawn.shape.label("text"))
     query = query.outerjoin(drawn, (drawn.area_id == table.id) & holds).where(table.kind == kind)
+    query = query if keys is None else query.where(table.key.in_(keys))
     rows = session.execute(model.on_day(session, query, table, as_of).order_by(table.code)).all()
     if "known" not in session.info and all(row.text is not None for row in rows):
         return [(_area(row), row.text) for row in rows]
@@ -295,6 +314,25 @@ def outlines(session: Session, kind: str, *, as_of: date, step: str) -> list[tup
     drawn_m = shapely.coverage_simplify(shapes_m, STEPS[step]) if STEPS[step] else shapes_m
     found = texts(drawn_m, srid=store.srid_of(session))
     return [(_area(row), text) for row, text in zip(rows, found, strict=True)]
+
+
+def outlines_in(
+    session: Session, kind: str, bbox: Bbox, *, as_of: date, most: int
+) -> tuple[list[tuple[Area, str]], bool]:
+    """The areas of a kind that meet a frame, exact, at most so many; and whether there are more.
+
+    Where there are more, the largest are given: what one would miss first.
+    """
+    found = shapes(session, kind, as_of=as_of, bbox=bbox)
+    if len(found) > most:
+        found = sorted(found, key=lambda pair: (-shapely.area(pair[1]), pair[0].code))[:most]
+        return _told(found), True
+    return _told(found), False
+
+
+def _told(found: Sequence[tuple[Area, shapely.Geometry]]) -> list[tuple[Area, str]]:
+    drawn = np.array([shape for _, shape in found], dtype=object)
+    return [(area, text) for (area, _), text in zip(found, written(drawn), strict=True)]
 
 
 def _metric(session: Session, ids: Sequence[int]) -> Shapes:

@@ -7,7 +7,8 @@ from flask_compress import Compress
 
 from layers import catalog, store
 from layers.catalog import Basemap
-from webmap import api, context, db, errors, i18n, pages
+from layers.tiles import Shelf
+from webmap import api, context, db, errors, i18n, pages, tiles
 from webmap.settings import Settings
 
 # 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
@@ -49,9 +50,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Compress(app)
     i18n.init_app(app)
-    db.init_app(app, db.House(instance, engine))
+    db.init_app(app, db.House(instance, engine, Shelf(settings.tiles(instance.key), settings.tiles_from)))
     errors.init_app(app)
     app.register_blueprint(api.bp)
+    app.register_blueprint(tiles.bp)
     app.register_blueprint(pages.bp)
     policy = _policy(context.basemaps(instance.basemaps, settings))
     app.after_request(lambda response: _protect(response, policy))

@@ -4,29 +4,43 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import shapely
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, g, url_for
 from flask.typing import ResponseReturnValue
 
-from layers import places, practices
+from layers import places, practices, tiles
 from layers.catalog import Layer
-from webmap import db, i18n, names, params
-from webmap.db import House
+from layers.errors import N_, Invalid
+from layers.geo import Bbox
+from layers.outlines import STEPS
+from layers.places import Area
+from webmap import big, db, i18n, names, packed, params
+from webmap.big import Drawing
+from webmap.db import House, Revisions
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 
-# Metres of simplification by zoom step: a third of a pixel of the step's largest zoom.
-_STEPS = {"far": 250.0, "near": 0.0}
 _GROUND = {"land": "land", "neighbours": "neighbour"}
 _LABELLED = 500
+_IN_A_VIEW = 2000
 
 
-def address(name: str, *, revision: int, language: str, as_of: date | None, step: str = "") -> str:
+class TooBig(Invalid):
+    text = N_(
+        "The layer “{layer}” is too big to be given whole. Ask for a part of it: bbox=west,south,east,north."
+    )
+
+
+def address(
+    name: str, *, revision: int, language: str, as_of: date | None, step: str = "", since: int | None = None
+) -> str:
     """The address of a layer's data in one state; with a named day it may be kept for ever."""
     more: dict[str, Any] = {"as_of": as_of.isoformat()} if as_of else {}
     more |= {"step": step} if step else {}
+    more |= {} if since is None else {"since": since}
     return url_for("api.layer", name=name, v=revision, lang=language, **more)
 
 
@@ -39,14 +53,16 @@ def _speak() -> None:
 @bp.get("/layers/<name>.geojson")
 def layer(name: str) -> ResponseReturnValue:
     args = params.arguments()
-    as_of, step = params.as_of(args), params.one_of(args, "step", _STEPS)
+    as_of, step = params.as_of(args), params.one_of(args, "step", STEPS)
+    frame, since = params.frame(args), params.whole(args, "since")
+    drawing = big.drawings().get(name)
+    if drawing and not step and frame is None and since is None:
+        raise TooBig(layer=name)
     revision = dict(db.revisions()).get(name, 0)
-    body = _collection(db.house(), name, i18n.language(), as_of, step or "near", revision)
-    response = Response(body, mimetype="application/geo+json")
-    response.headers["Cache-Control"] = _kept_for(args, revision)
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    found = _collection(
+        db.house(), name, i18n.language(), as_of, step or "near", frame, since, drawing, db.revisions()
+    )
+    return packed.answer(found, mimetype="application/geo+json", kept=_kept_for(args, revision))
 
 
 def _kept_for(args: Mapping[str, str], revision: int) -> str:
@@ -59,24 +75,69 @@ def _kept_for(args: Mapping[str, str], revision: int) -> str:
 
 
 @lru_cache(maxsize=128)
-def _collection(_house: House, name: str, _language: str, as_of: date, step: str, _revision: int) -> bytes:
-    """A layer as GeoJSON. The arguments are all that it depends on."""
-    found = {"type": "FeatureCollection", "features": list(_features(name, as_of, _STEPS[step]))}
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+def _collection(
+    house: House,
+    name: str,
+    _language: str,
+    as_of: date,
+    step: str,
+    frame: Bbox | None,
+    since: int | None,
+    drawing: Drawing | None,
+    _revisions: Revisions,
+) -> bytes:
+    """A layer as GeoJSON, packed. The arguments are all that it depends on."""
+    if drawing and since is not None:
+        return _packed(*_changed(drawing, since, as_of))
+    if frame is not None and house.instance.layer(name).of == "areas":
+        return _packed(*_in_frame(name, frame, as_of))
+    if drawing:
+        return _packed(_tallies(house, drawing, step, as_of))
+    return _packed(_features(name, as_of, step))
 
 
-def _features(name: str, as_of: date, tolerance_m: float) -> Iterable[dict[str, Any]]:
+def _packed(features: Iterable[str], about: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    more = "".join(f",{_json(name)}:{_json(value)}" for name, value in about.items())
+    return packed.pack(f'{{"type":"FeatureCollection","features":[{",".join(features)}]{more}}}'.encode())
+
+
+def _features(name: str, as_of: date, step: str) -> Iterable[str]:
     if name in _GROUND:
-        return _shapes(_GROUND[name], as_of, 0)
+        return _shapes(_GROUND[name], as_of, "near")
     if name == "settlements":
         return _labels(as_of)
     kind = db.instance().layer(name)
     if kind.of == "areas":
-        return _shapes(kind.kind, as_of, tolerance_m)
+        return _shapes(kind.kind, as_of, step)
     return _cases(as_of) if kind.of == "cases" else _bodies(kind, as_of)
 
 
-def _bodies(kind: Layer, as_of: date) -> Iterable[dict[str, Any]]:
+def _changed(drawing: Drawing, since: int, as_of: date) -> tuple[Iterable[str], dict[str, Any]]:
+    """What to draw over an older archive, and the keys that it must hide."""
+    kind = drawing.state.layer
+    found = tiles.changes(db.session(), kind, since=since, as_of=as_of, most=_IN_A_VIEW)
+    if found is None:
+        return (), {"gone": [], "cut": True}
+    return map(_drawn, found.added), {"gone": found.gone}
+
+
+def _in_frame(name: str, frame: Bbox, as_of: date) -> tuple[Iterable[str], dict[str, Any]]:
+    kind = db.instance().layer(name).kind
+    found, is_cut = places.outlines_in(db.session(), kind, frame, as_of=as_of, most=_IN_A_VIEW)
+    return map(_drawn, found), {"cut": True} if is_cut else {}
+
+
+def _tallies(house: House, drawing: Drawing, step: str, as_of: date) -> Iterable[str]:
+    """Of a big layer far away: how many areas lie in each larger one. Not known of an earlier knowledge."""
+    if db.LOOKS_BACK in dict(db.revisions()):
+        return
+    state = drawing.archive or drawing.state
+    for one in tiles.tallies(house.shelf, drawing.state.layer.key, state.revision, step=step, as_of=as_of):
+        about = {"key": one.key, "name": names.area(one.key), "number": one.number}
+        yield _feature(shapely.Point(one.lon, one.lat), about)
+
+
+def _bodies(kind: Layer, as_of: date) -> Iterable[str]:
     for body in places.bodies(db.session(), layer=kind.key, as_of=as_of):
         if body.place:
             about: dict[str, Any] = {"key": body.key, "name": names.body(body)}
@@ -85,7 +146,7 @@ def _bodies(kind: Layer, as_of: date) -> Iterable[dict[str, Any]]:
             yield _feature(shapely.Point(body.place.lon, body.place.lat), about)
 
 
-def _cases(as_of: date) -> Iterable[dict[str, Any]]:
+def _cases(as_of: date) -> Iterable[str]:
     for case in practices.cases(db.session(), as_of=as_of):
         if case.place:
             about = {
@@ -96,18 +157,28 @@ def _cases(as_of: date) -> Iterable[dict[str, Any]]:
             yield _feature(shapely.Point(case.place.lon, case.place.lat), about)
 
 
-def _shapes(kind: str, as_of: date, tolerance_m: float) -> Iterable[dict[str, Any]]:
-    for area, shape in places.shapes(db.session(), kind, as_of=as_of, tolerance_m=tolerance_m):
-        yield _feature(shape, {"key": area.key, "name": i18n.plain(area.names)})
+def _shapes(kind: str, as_of: date, step: str) -> Iterable[str]:
+    return map(_drawn, places.outlines(db.session(), kind, as_of=as_of, step=step))
 
 
-def _labels(as_of: date) -> Iterable[dict[str, Any]]:
+def _drawn(found: tuple[Area, str]) -> str:
+    area, text = found
+    return _written(text, {"key": area.key, "name": i18n.plain(area.names)})
+
+
+def _labels(as_of: date) -> Iterable[str]:
     for town in places.settlements(db.session(), as_of=as_of, least_population=_LABELLED):
         about = {"name": town.name.rsplit(" ", 1)[0], "size": town.population}
         yield _feature(shapely.Point(town.place.lon, town.place.lat), about)
 
 
-def _feature(shape: Any, about: Mapping[str, Any]) -> dict[str, Any]:
-    # Five digits are 0.6 m in Estonia, finer than any point of ours is true.
-    rounded = shapely.orient_polygons(shapely.transform(shape, lambda points: points.round(5)))
-    return {"type": "Feature", "properties": about, "geometry": shapely.geometry.mapping(rounded)}
+def _feature(point: shapely.Point, about: Mapping[str, Any]) -> str:
+    return _written(_json({"type": "Point", "coordinates": (point.x, point.y)}), about)
+
+
+def _written(geometry: str, about: Mapping[str, Any]) -> str:
+    return f'{{"type":"Feature","properties":{_json(about)},"geometry":{geometry}}}'
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

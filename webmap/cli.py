@@ -9,9 +9,10 @@ from threading import Timer
 import click
 from flask import Flask
 
-from layers import catalog, imports, store
+from layers import catalog, imports, store, tiles
 from layers.errors import BadInstance, LayersError
 from layers.imports import Plan
+from layers.tiles import Progress, Shelf
 from webmap.settings import Settings
 
 _INSTANCE = click.option(
@@ -77,6 +78,8 @@ def _set_up(settings: Settings) -> None:
         read = catalog.read_instance(settings.instance)
         engine = store.open_store(settings.store_url(read.key))
         plans = imports.load(engine, read, now=datetime.now(tz=UTC), tell=_tell)
+        shelf = Shelf(settings.tiles(read.key), settings.tiles_from)
+        tiles.build(engine, read, shelf, tell=_tell_tiles)
         engine.dispose()
     except BadInstance as error:
         for problem in error.problems:
@@ -90,6 +93,17 @@ def _set_up(settings: Settings) -> None:
 def _tell(plan: Plan) -> None:
     counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {plan.ended} ended"
     click.echo(f"  {plan.source.resource.name}: {counts}, {plan.unchanged} unchanged")
+
+
+def _tell_tiles(progress: Progress) -> None:
+    told = f"{progress.layer}, {progress.areas} areas as tiles"
+    if progress.archive:
+        size = progress.archive.file.stat().st_size
+        click.echo(f"  {told}: ready, {size / 1e6:.1f} MB")
+    elif progress.problem:
+        click.echo(f"  {told}: {progress.problem}", err=True)
+    else:
+        click.echo(f"  {told}: {progress.share:.0%}")
 
 
 def main() -> None:

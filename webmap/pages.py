@@ -14,11 +14,14 @@ from layers import nearby, places, practices, search
 from layers.catalog import Layer
 from layers.places import Body
 from layers.practices import Case
-from webmap import api, db, i18n, maps, params
+from webmap import api, big, db, i18n, maps, params
+from webmap.big import Drawing, Drawings
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
 _YEAR_S = 31_536_000
+_LISTED = 1000
+_SEARCHED = 50_000
 
 
 @bp.url_value_preprocessor
@@ -53,7 +56,9 @@ def home() -> ResponseReturnValue:
     as_of = params.as_of(params.arguments())
     counted = _counted(db.house(), as_of, db.revisions())
     chart = _chart(_asked(as_of))
-    return render_template("pages/map.html", chart=chart, layers=counted, as_of=_asked(as_of))
+    return render_template(
+        "pages/map.html", chart=chart, layers=counted, as_of=_asked(as_of), big=big.drawings()
+    )
 
 
 @bp.get("/<language>/map-<digest>.js")
@@ -79,8 +84,11 @@ def layer(key: str) -> ResponseReturnValue:
     if kind.of == "cases":
         return redirect(url_for("pages.cases", language=i18n.language()))
     if kind.of == "areas":
-        found = places.areas(db.session(), kind.kind, as_of=as_of)
-        return render_template("pages/areas.html", layer=kind, areas=found, as_of=_asked(as_of))
+        found = places.areas(db.session(), kind.kind, as_of=as_of, most=_LISTED)
+        total = len(found)
+        if total == _LISTED:
+            total = places.area_count(db.session(), kind.kind, as_of=as_of)
+        return render_template("pages/areas.html", layer=kind, areas=found, total=total, as_of=_asked(as_of))
     rows = places.bodies(db.session(), layer=key, as_of=as_of)
     counts = places.counts(db.session(), layer=key, as_of=as_of)
     return render_template("pages/layer.html", layer=kind, bodies=rows, counts=counts, as_of=_asked(as_of))
@@ -153,7 +161,9 @@ def find() -> ResponseReturnValue:
 
 @lru_cache(maxsize=4)
 def _index(house: House, as_of: date, _revisions: Revisions) -> search.Index:
-    kinds = [layer.kind for layer in house.instance.layers_of("areas")]
+    # A million names would take minutes and gigabytes; who looks for a single one has its place.
+    huge = {key for key, drawing in big.drawings().items() if drawing.state.areas > _SEARCHED}
+    kinds = [layer.kind for layer in house.instance.layers_of("areas") if layer.key not in huge]
     return search.index(db.session(), kinds, as_of=as_of)
 
 
@@ -242,6 +252,10 @@ def _counted(_house: House, as_of: date, _revisions: Revisions) -> list[tuple[La
     """The layers with the number of their rows, and how many of them have a place on the map."""
     found = []
     for layer in db.instance().layers:
+        if layer.of == "areas":
+            count = places.area_count(db.session(), layer.kind, as_of=as_of)
+            found.append((layer, count, count))
+            continue
         rows = _rows(layer, as_of)
         placed = sum(getattr(row, "place", True) is not None for row in rows)
         found.append((layer, len(rows), placed))
@@ -250,32 +264,40 @@ def _counted(_house: House, as_of: date, _revisions: Revisions) -> list[tuple[La
 
 def _rows(layer: Layer, as_of: date) -> Sequence[Any]:
     session = db.session()
-    if layer.of == "areas":
-        return places.areas(session, layer.kind, as_of=as_of)
     if layer.of == "cases":
         return practices.cases(session, as_of=as_of)
     return places.bodies(session, layer=layer.key, as_of=as_of)
 
 
 def _chart(asked: date | None) -> maps.Parts:
-    return _drawn(db.house(), i18n.language(), asked, db.revisions())
+    return _drawn(db.house(), i18n.language(), asked, db.revisions(), big.key())
 
 
 @lru_cache(maxsize=32)
-def _drawn(house: House, language: str, asked: date | None, revisions: Revisions) -> maps.Parts:
+def _drawn(
+    house: House, language: str, asked: date | None, revisions: Revisions, drawings: Drawings
+) -> maps.Parts:
     """The map's shell. The arguments are all that it depends on."""
     instance = house.instance
     state = dict(revisions)
 
-    def url(name: str, step: str = "") -> str:
-        return api.address(name, revision=state.get(name, 0), language=language, as_of=asked, step=step)
+    def url(name: str, step: str = "", since: int | None = None) -> str:
+        revision = state.get(name, 0)
+        return api.address(name, revision=revision, language=language, as_of=asked, step=step, since=since)
 
     ground = [
         maps.Shown(name, "ground", url(name), True, {"pane": name})
         for name in ("neighbours", "land")
         if name in instance.resources
     ]
-    shown = [_shown(layer, url, rank) for rank, layer in enumerate(instance.layers)]
+    drawn = dict(drawings)
+    ranks = {key: rank for rank, key in enumerate(drawn)}
+    shown = [
+        _tiled(drawn[layer.key], url, ranks[layer.key], asked)
+        if layer.key in drawn
+        else _shown(layer, url, rank)
+        for rank, layer in enumerate(instance.layers)
+    ]
     names = [maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})]
     return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(asked))
 
@@ -287,11 +309,33 @@ def _shown(layer: Layer, url: Any, rank: int) -> maps.Shown:
             "line": layer.symbol,
             "pane": "areas",
             "far": url(layer.key, "far"),
+            "middle": url(layer.key, "middle"),
         }
         return maps.Shown(layer.key, "areas", url(layer.key, "near"), layer.shown, options)
     page = "cases" if layer.of == "cases" else "bodies"
     options = {"colour": layer.colour, "symbol": layer.symbol, "page": page, "rank": rank}
     return maps.Shown(layer.key, "markers", url(layer.key), layer.shown, options)
+
+
+def _tiled(drawing: Drawing, url: Any, rank: int, asked: date | None) -> maps.Shown:
+    """A big layer: numbers far away; from a zoom on its archive with what is newer, or else by frame."""
+    layer, archive = drawing.state.layer, drawing.archive
+    options = {
+        "colour": layer.colour,
+        "line": layer.symbol,
+        "pane": "areas",
+        "rank": rank,
+        "far": url(layer.key, "far"),
+        "middle": url(layer.key, "middle"),
+        "from": drawing.shown_from,
+        "day": asked.isoformat() if asked else "",
+    }
+    if archive:
+        template = url_for("tiles.tile", layer=layer.key, revision=archive.revision, z=0, x=0, y=0)
+        options |= {"first": archive.first_zoom, "last": archive.last_zoom}
+        options["tiles"] = template.replace("0/0/0.mvt", "{z}/{x}/{y}.mvt")
+        options["changes"] = url(layer.key, since=archive.edition) if drawing.is_fresh else ""
+    return maps.Shown(layer.key, "tiles", url(layer.key), layer.shown, options)
 
 
 def _about(as_of: date | None) -> dict[str, Any]:

@@ -74,7 +74,9 @@ window.turvakaart = (() => {
       L.LayerGroup.prototype.onRemove.call(this, map);
     },
     step() {
-      this.load(this.chart.getZoom() < 9 ? this.options.far : this.options.url);
+      const { far, middle, url } = this.options;
+      const zoom = this.chart.getZoom();
+      this.load(zoom < 8 ? far : zoom < 11 ? middle : url);
     },
     look() {
       const { colour, line } = this.options;
@@ -211,6 +213,7 @@ window.turvakaart = (() => {
     areas: (options) => new Areas(options),
     markers: (options) => new Markers(options),
     names: (options) => new Names(options),
+    parts: { DASHES, FromUrl, WEIGHTS, fetchJson, tell }, // What tiles.js builds on.
     ready,
     open: () => {},
   };

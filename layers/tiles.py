@@ -267,7 +267,7 @@ def _run(folder: Path, state: State, tell: Callable[[Progress], None]) -> str:
         "--read-parallel",
         f"--temporary-directory={folder}",
         "--json-progress",
-        "--progress-interval=2",
+        "--progress-interval=10",
         str(folder / "areas.geojsonl"),
     ]
     last = ""

@@ -41,7 +41,7 @@
   const Tiles = L.LayerGroup.extend({
     initialize(options) {
       L.LayerGroup.prototype.initialize.call(this, [], options);
-      this.tallies = new Tallies(options);
+      this.tallies = new Tallies({ ...options, url: options.far });
       this.gone = new Set();
       this.over = this.drawn([]);
     },
@@ -80,7 +80,7 @@
       this.show(this.tallies, !near);
       this.show(this.over, near);
       if (this.sheet) this.show(this.sheet, near);
-      if (!near) this.tallies.load(zoom < 8 ? this.options.far : this.options.middle);
+      if (!near) this.tallies.load(this.chart.getZoom() < 8 ? this.options.far : this.options.middle);
       else if (!this.options.tiles) this.ask();
     },
     show(layer, wanted) {

@@ -210,7 +210,6 @@ def _ensured(
         counted["checksum"] = state.checksum
         (folder / "tallies.json").write_text(json.dumps(counted), encoding="utf-8")
         (folder / "tallies.json").replace(tallies)
-        _tallies.cache_clear()
         problem = _run(folder, state, tell)
         if problem:
             tell(Progress(state.layer.key, state.areas, problem=problem))
@@ -384,12 +383,21 @@ def tallies(shelf: Shelf, layer: str, revision: int, *, step: str, as_of: date) 
     return [tally for tally in found if tally.number]
 
 
-@lru_cache(maxsize=16)
+def counted(shelf: Shelf, layer: str, *, revision: int) -> int:
+    """The newest state of a layer, up to a revision, whose areas have been counted; 0 when none has been."""
+    return max(_revisions(shelf, layer, "tallies.json", upto=revision), default=0)
+
+
 def _tallies(file: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        return _parsed(file, file.stat().st_mtime_ns)
     except (OSError, ValueError):
-        return {}  # Not kept for ever: a build clears what is remembered.
+        return {}
+
+
+@lru_cache(maxsize=16)
+def _parsed(file: Path, _written: int) -> dict[str, Any]:
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 # --- Reading
@@ -405,15 +413,16 @@ class _Index:
 
 def newest(shelf: Shelf, layer: str, *, revision: int) -> Archive | None:
     """The newest archive of a layer that is not of a later state; None without a usable one."""
-    numbers = []
-    for file in shelf.folder.glob(f"{layer}-*.pmtiles"):
-        found = _NAME.fullmatch(file.name)
-        if found and found["layer"] == layer and int(found["revision"]) <= revision:
-            numbers.append(int(found["revision"]))
-    for number in sorted(numbers, reverse=True):
+    for number in sorted(_revisions(shelf, layer, "pmtiles", upto=revision), reverse=True):
         if archive := _read_or_none(shelf.folder / f"{layer}-{number}.pmtiles"):
             return archive
     return None
+
+
+def _revisions(shelf: Shelf, layer: str, ending: str, *, upto: int) -> list[int]:
+    found = (_NAME.fullmatch(file.name) for file in shelf.folder.glob(f"{layer}-*.{ending}"))
+    numbers = [int(name["revision"]) for name in found if name and name["layer"] == layer]
+    return [number for number in numbers if number <= upto]
 
 
 def archive(shelf: Shelf, layer: str, revision: int) -> Archive:

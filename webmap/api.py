@@ -128,11 +128,9 @@ def _in_frame(name: str, frame: Bbox, as_of: date) -> tuple[Iterable[str], dict[
 
 
 def _tallies(house: House, drawing: Drawing, step: str, as_of: date) -> Iterable[str]:
-    """Of a big layer far away: how many areas lie in each larger one. Not known of an earlier knowledge."""
-    if db.LOOKS_BACK in dict(db.revisions()):
-        return
-    state = drawing.archive or drawing.state
-    for one in tiles.tallies(house.shelf, drawing.state.layer.key, state.revision, step=step, as_of=as_of):
+    """Of a big layer far away: how many areas lie in each larger one."""
+    key, revision = drawing.state.layer.key, drawing.counted
+    for one in tiles.tallies(house.shelf, key, revision, step=step, as_of=as_of):
         about = {"key": one.key, "name": names.area(one.key), "number": one.number}
         yield _feature(shapely.Point(one.lon, one.lat), about)
 

@@ -16,12 +16,14 @@ Drawings = tuple[tuple[str, "Drawing"], ...]
 class Drawing:
     """A big layer: its present state, the archive to draw, and from which zoom of the map it shows.
 
-    Without an archive, and for a request that looks back, it is drawn by frame.
+    `counted` is the state in which its areas were counted last, 0 when they never were. Without an
+    archive, and for a request that looks back, it is drawn by frame.
     """
 
     state: State
     archive: Archive | None
     shown_from: int
+    counted: int
 
     @property
     def is_fresh(self) -> bool:
@@ -43,8 +45,12 @@ def key() -> Drawings:
 
 
 def _drawing(house: House, state: State, looks_back: bool) -> Drawing:
-    found = None if looks_back else tiles.newest(house.shelf, state.layer.key, revision=state.revision)
-    return Drawing(state, found, found.shown_from if found else tiles.shown_from(state.areas))
+    key, revision = state.layer.key, state.revision
+    if looks_back:
+        return Drawing(state, None, tiles.shown_from(state.areas), counted=0)
+    found = tiles.newest(house.shelf, key, revision=revision)
+    shown_from = found.shown_from if found else tiles.shown_from(state.areas)
+    return Drawing(state, found, shown_from, tiles.counted(house.shelf, key, revision=revision))
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""Big layers as a visitor sees them: numbers far away, borders closer by, and what changed since the build."""
+"""Big layers as a visitor sees them: numbers far away, borders closer by, and frames without tiles."""
 
 import pytest
 from shapely import box
@@ -46,7 +46,7 @@ def test_far_away_there_are_numbers_and_closer_by_borders(visit, home):
     visitor.map("/et/#at=7/58.4/24.5&show=watch_areas")
 
     assert visitor.until(NUMBERS, ["59"]) == ["59"]
-    assert [url for url in visitor.asked if ".mvt" in url] == []
+    assert [url for url in visitor.asked if ".mvt" in url or "protomaps" in url] == []
 
     visitor.map("/et/#at=10/58.4/24.5&show=watch_areas")
 
@@ -93,3 +93,25 @@ def test_tiles_that_cannot_be_had_are_told_quietly(visit, home):
     visitor.map("/en/#at=11/58.4/24.5&show=watch_areas")
 
     assert "could not be loaded" in visitor.told()
+
+
+def test_what_changed_since_the_build_is_drawn_and_what_is_gone_is_not(visit, folder, tmp_path):
+    new = ({"kind": "watch_area", "code": "new", "accuracy": "approximate"}, box(24.1, 58.1, 24.11, 58.11))
+    with_watch_areas(folder, [*squares(skip=[59]), new])
+    with site.a_site(folder, tmp_path / "state", tiles_from=LEAST) as app, served(app) as address:
+        visitor = visit(home=address)
+        visitor.map("/et/#at=14/58.105/24.105&show=watch_areas")
+
+        assert visitor.until(PAINTED, True)
+        assert [url for url in visitor.asked if "since=" in url] != []
+
+
+def test_what_is_gone_since_the_build_is_hidden(visit, folder, tmp_path):
+    with_watch_areas(folder, squares())  # Without the lone one, which was there in 2014.
+    with site.a_site(folder, tmp_path / "state", tiles_from=LEAST) as app, served(app) as address:
+        visitor = visit(home=address)
+        visitor.map("/et/?as_of=2014#at=14/58.105/24.105&show=watch_areas")
+        visitor.page.wait_for_timeout(1500)
+
+        assert [url for url in visitor.asked if ".mvt" in url] != []
+        assert not visitor.page.evaluate(PAINTED)

@@ -263,3 +263,16 @@ def test_a_long_list_of_areas_is_cut_and_says_so(home, monkeypatch):
 
     assert "The first 10 of 59 are listed." in page.text
     assert sum("/areas/watch_area/" in link for link in page.links) == 10
+
+
+def test_numbers_of_the_state_before_stand_until_the_next_ones_are_counted(home):
+    with_watch_areas(home / "tiny", squares(30))
+    with site.a_site(home / "tiny", home / "state", tiles_from=LEAST) as app:
+        client = app.test_client(use_cookies=False)
+        address = "/api/layers/watch_areas.geojson?step=far&as_of=2018"
+
+        before = client.get(address).json["features"][0]["properties"]["number"]
+        build(home / "tiny", home / "state")
+        after = client.get(address).json["features"][0]["properties"]["number"]
+
+    assert (before, after) == (58, 28)

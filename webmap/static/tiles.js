@@ -4,7 +4,24 @@
 (() => {
   const { DASHES, FromUrl, WEIGHTS, fetchJson, tell } = turvakaart.parts;
   const GRID = 0.05; // Degrees to which a frame is widened, so that a small move asks nothing new.
+  const { painter: address } = document.currentScript.dataset;
   const today = () => new Date().toISOString().slice(0, 10);
+
+  /* protomaps-leaflet is as large as everything else of ours: the view of the whole country does without. */
+  let loading = null;
+  const painter = () => {
+    loading ||= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = address;
+      script.onload = resolve;
+      script.onerror = () => {
+        loading = null;
+        reject(new Error(address));
+      };
+      document.head.append(script);
+    });
+    return loading;
+  };
 
   /* The tiles as protomaps-leaflet asks for them. Failing quietly: an abort is neither logged nor kept. */
   const source = (template) => ({
@@ -49,29 +66,30 @@
       this.chart = map;
       L.LayerGroup.prototype.onAdd.call(this, map);
       map.on("moveend", this.step, this);
-      this.begin();
+      this.step();
     },
     onRemove(map) {
       map.off("moveend", this.step, this);
       L.LayerGroup.prototype.onRemove.call(this, map);
     },
-    async begin() {
-      this.step();
-      const { changes, tiles } = this.options;
-      if (changes && !this.asked) {
-        this.asked = true;
-        try {
-          const found = await fetchJson(changes);
-          if (found.cut) tell("behind");
-          this.gone = new Set(found.gone);
-          this.over = this.drawn(found.features);
-        } catch {
-          this.asked = false;
-          tell("failed");
-        }
+    /* Only a closer look needs the painter and what is newer than the tiles. */
+    async prepare() {
+      if (this.prepared) return;
+      this.prepared = true;
+      try {
+        const [found] = await Promise.all([this.options.changes ? fetchJson(this.options.changes) : null, painter()]);
+        if (found) this.overlay(found);
+        this.sheet = this.painted();
+        this.step();
+      } catch {
+        this.prepared = false;
+        tell("failed");
       }
-      if (tiles && !this.sheet) this.sheet = this.painted();
-      this.step();
+    },
+    overlay({ cut, features, gone }) {
+      if (cut) tell("behind");
+      this.gone = new Set(gone);
+      this.over = this.drawn(features);
     },
     /* What is to be seen at this zoom. Leaflet rounds half zooms up for tiles, so this does as well. */
     step() {
@@ -81,7 +99,8 @@
       this.show(this.over, near);
       if (this.sheet) this.show(this.sheet, near);
       if (!near) this.tallies.load(this.chart.getZoom() < 8 ? this.options.far : this.options.middle);
-      else if (!this.options.tiles) this.ask();
+      else if (this.options.tiles) this.prepare();
+      else this.ask();
     },
     show(layer, wanted) {
       if (wanted && !this.hasLayer(layer)) this.addLayer(layer);

@@ -50,7 +50,7 @@
         label.style.setProperty("--tally", colour);
         label.textContent = properties.number.toLocaleString(document.documentElement.lang);
         const icon = L.divIcon({ html: label, className: "", iconSize: [0, 0], iconAnchor: [0, -20 * rank] });
-        this.addLayer(L.marker([lat, lng], { icon, pane: "names", interactive: false, keyboard: false }));
+        this.addLayer(L.marker([lat, lng], { icon, pane: "names", interactive: false, keyboard: false, zIndexOffset: 1000 }));
       }
     },
   });

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from layers import geo, model, store
@@ -131,7 +131,8 @@ def bodies(
 def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
     """Organisations that are responsible for an area (`kind:code`)."""
     table, link = model.Body, model.Serves
-    serves = exists().where(link.body_id == table.id, link.area == area)
+    # Asked the other way round, with exists(), every body would be looked at for every area.
+    serves = table.id.in_(select(link.body_id).where(link.area == area))
     query = model.on_day(session, _body_columns(), table, as_of).where(serves)
     return _bodies(session, query.order_by(table.layer, table.name, table.key))
 

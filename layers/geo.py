@@ -78,6 +78,12 @@ def to_metric(shapes: Sequence[shapely.Geometry | None] | Shapes, *, srid: int) 
     return shapely.set_srid(moved, srid)
 
 
+def moved(shapes: Shapes, *, source: str, target: int) -> Shapes:
+    """Shapes in any system that PROJ knows by name or text -> the same shapes in the system `target`."""
+    transform: Any = Transformer.from_crs(source, target, always_xy=True).transform
+    return shapely.transform(shapes, transform, interleaved=False)
+
+
 def metric_point(place: Place, *, srid: int) -> shapely.Point:
     """One place as a point in the metric system `srid`."""
     point: shapely.Point = to_metric([place.point()], srid=srid)[0]

@@ -3,16 +3,16 @@
 Nothing is overwritten: an old row is retired by the edition that replaces it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
 
-from layers import dates, store
+from layers import columns, dates, outlines, store
 from layers.catalog import Instance, Resource
 from layers.model import (
     Area,
@@ -31,7 +31,7 @@ from layers.model import (
 )
 from layers.sources import instance as sources
 from layers.sources.instance import Source
-from layers.sources.rows import Row
+from layers.sources.rows import Row, digests
 
 _TABLES: Mapping[str, type[Any]] = {
     "area": Area,
@@ -49,6 +49,8 @@ _LINKS: Mapping[str, tuple[type[Base], str]] = {
     "areas": (CaseArea, "case_id"),
 }
 _GONE = "gone"
+_BATCH = 5000
+Item = TypeVar("Item")
 Identity = tuple[str, str]
 """Key and beginning of a fact."""
 
@@ -82,11 +84,13 @@ def known(session: Session, source: Source) -> dict[Identity, tuple[int, str]]:
 def plan(known_rows: Mapping[Identity, tuple[int, str]], source: Source) -> Plan:
     """Compares what is known with what the source says; writes nothing."""
     rows = {(row.key, row.valid_from): row for row in source.rows}
+    again = [row for identity, row in rows.items() if identity in known_rows]
+    said = {(row.key, row.valid_from): digest for row, digest in zip(again, _digests(again), strict=True)}
     added = tuple(row for identity, row in rows.items() if identity not in known_rows)
     differs = {
         identity: known_rows[identity][0]
-        for identity, row in rows.items()
-        if identity in known_rows and known_rows[identity][1] != row.digest()
+        for identity, digest in said.items()
+        if known_rows[identity][1] != digest
     }
     gone = {identity: id_ for identity, (id_, _) in known_rows.items() if identity not in rows}
     return Plan(
@@ -103,11 +107,20 @@ def apply(session: Session, plan: Plan, *, now: datetime) -> None:
     """Writes an edition with the plan's rows and raises the layer's revision; the caller commits."""
     table = _TABLES[plan.source.table]
     edition = _edition(session, plan.source, now=now)
-    if plan.retired:
-        session.execute(update(table).where(table.id.in_(plan.retired)).values(retired_in=edition.id))
+    for ids in _batches(plan.retired):
+        session.execute(update(table).where(table.id.in_(ids)).values(retired_in=edition.id))
     _insert(session, table, (*plan.added, *plan.changed), edition_id=edition.id)
+    _draw(session, plan)
     if not plan.does_nothing:
         _raise_revision(session, plan.source.resource.name)
+
+
+def _draw(session: Session, plan: Plan) -> None:
+    """Prepares the outlines of the kinds of area that a plan changes."""
+    kinds = {row.values["kind"] for row in (*plan.added, *plan.changed) if plan.source.table == "area"}
+    for ids in _batches(plan.retired if plan.source.table == "area" else ()):
+        kinds |= set(session.scalars(select(Area.kind).where(Area.id.in_(ids)).distinct()))
+    outlines.renew(session, kinds)
 
 
 def _edition(session: Session, source: Source, *, now: datetime) -> Edition:
@@ -128,19 +141,40 @@ def _edition(session: Session, source: Source, *, now: datetime) -> Edition:
     return edition
 
 
-def _insert(session: Session, table: type[Any], rows: Iterable[Row], *, edition_id: int) -> None:
-    rows = list(rows)
-    if not rows:
-        return
+def _insert(session: Session, table: type[Any], rows: Sequence[Row], *, edition_id: int) -> None:
+    with columns.indexed_at_once(session.connection(), table.__table__):
+        for some in _batches(rows):
+            _insert_batch(session, table, some, edition_id=edition_id)
+
+
+def _insert_batch(session: Session, table: type[Any], rows: Sequence[Row], *, edition_id: int) -> None:
+    shapes = columns.stored([row.values.get("geom") for row in rows])
     values = [
-        {"key": row.key, "edition_id": edition_id, "digest": row.digest(), **row.values} for row in rows
+        {"key": row.key, "edition_id": edition_id, "digest": digest, **row.values}
+        | ({"geom": shape} if "geom" in row.values else {})
+        for row, digest, shape in zip(rows, digests(rows), shapes, strict=True)
     ]
+    if not any(row.links for row in rows):
+        # The driver's own executemany takes a fifth of the time of statements that return the new numbers.
+        session.connection().execute(insert(table.__table__), values)
+        return
     ids = session.scalars(insert(table).returning(table.id, sort_by_parameter_order=True), values).all()
     numbered = list(zip(ids, rows, strict=True))
     for name, (links, back) in _LINKS.items():
         linked = [{back: id_, **link} for id_, row in numbered for link in row.links.get(name, ())]
         if linked:
             session.execute(insert(links), linked)
+
+
+def _digests(rows: Sequence[Row]) -> Iterator[str]:
+    for some in _batches(rows):
+        yield from digests(some)
+
+
+def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Pieces small enough for a statement's parameters and for the memory."""
+    for at in range(0, len(items), _BATCH):
+        yield items[at : at + _BATCH]
 
 
 def _raise_revision(session: Session, layer: str) -> None:
@@ -175,12 +209,13 @@ def load(
     """
     store.set_up(engine)
     with store.reading(engine, srid=instance.metric_crs) as session:
-        if is_current(session, instance):
+        if is_current(session, instance) and not outlines.is_missing(session):
             return []
     found = sources.read(instance)
     with store.writing(engine, srid=instance.metric_crs) as session:
         # Another process may have loaded the same files while this one read them.
         plans = [] if is_current(session, instance) else _renew(session, found, now=now, tell=tell)
+        outlines.renew_if_none(session)
         session.commit()
     return plans
 
@@ -207,8 +242,11 @@ def _take_away(session: Session, name: str, *, now: datetime) -> Plan:
     loaded_by = select(Edition.id).where(Edition.table_name == name)
     edition = _edition(session, source, now=now)
     retired: list[int] = []
+    areas = select(Area.kind).where(Area.edition_id.in_(loaded_by), Area.retired_in.is_(None))
+    kinds = session.scalars(areas.distinct()).all()
     for table in _TABLES.values():
         rows = update(table).where(table.edition_id.in_(loaded_by), table.retired_in.is_(None))
         retired += session.scalars(rows.values(retired_in=edition.id).returning(table.id))
+    outlines.renew(session, kinds)
     _raise_revision(session, name)
     return Plan(source, retired=tuple(retired), ended=len(retired))

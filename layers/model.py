@@ -95,6 +95,18 @@ class Area(Fact, Base):
     geom: Mapped[Any] = mapped_column(Geom)
 
 
+class Outline(Base):
+    """How an area is drawn at a zoom step from a day until a day: GeoJSON in degrees."""
+
+    __tablename__ = "outline"
+
+    area_id: Mapped[int] = mapped_column(ForeignKey("area.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[str] = mapped_column(Letters, primary_key=True)
+    since: Mapped[str] = mapped_column(Letters, primary_key=True)
+    until: Mapped[str] = mapped_column(Letters)
+    shape: Mapped[str] = mapped_column(Text)
+
+
 class Settlement(Fact, Base):
     """One entry of the gazetteer: a settlement with one point."""
 

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import shapely
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from layers import geo, model, store
 from layers.catalog import Words
 from layers.columns import in_box, wkb_of
 from layers.errors import AreaNotFound, BodyNotFound, SettlementNotFound
-from layers.geo import Bbox, Place
+from layers.geo import Bbox, Place, Shapes
+from layers.outlines import STEPS, texts, written
+
+_BATCH = 5000
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,8 @@ def body_states(session: Session) -> list[Body]:
 def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
     """Organisations that are responsible for an area (`kind:code`)."""
     table, link = model.Body, model.Serves
-    serves = exists().where(link.body_id == table.id, link.area == area)
+    # Asked the other way round, with exists(), every body would be looked at for every area.
+    serves = table.id.in_(select(link.body_id).where(link.area == area))
     query = model.on_day(session, _body_columns(), table, as_of).where(serves)
     return _bodies(session, query.order_by(table.layer, table.name, table.key))
 
@@ -224,10 +229,16 @@ def _body(row: Any, place: Place | None, serves: tuple[str, ...]) -> Body:
 _AREA_FACTS = [column for column in model.Area.__table__.c if column.name != "geom"]
 
 
-def areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
-    """The areas of a kind, by code."""
+def areas(session: Session, kind: str, *, as_of: date, most: int | None = None) -> list[Area]:
+    """The areas of a kind, by code; with `most` only the first so many."""
     query = model.on_day(session, select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
-    return [_area(row) for row in session.execute(query.order_by(model.Area.code))]
+    return [_area(row) for row in session.execute(query.order_by(model.Area.code).limit(most))]
+
+
+def area_count(session: Session, kind: str, *, as_of: date) -> int:
+    """How many areas of a kind there are."""
+    query = model.on_day(session, select(func.count()).select_from(model.Area), model.Area, as_of)
+    return int(session.scalar(query.where(model.Area.kind == kind)) or 0)
 
 
 def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
@@ -252,10 +263,20 @@ def later_areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
     return [_area(row) for row in found.values() if row.valid_from > as_of.isoformat()]
 
 
-def area_names(session: Session) -> dict[str, Words]:
-    """The names of every area by its key (`kind:code`), the newest where they changed, ended ones too."""
+def area_names(
+    session: Session, *, but: Iterable[str] = (), keys: Iterable[str] | None = None
+) -> dict[str, Words]:
+    """The names of areas by their keys (`kind:code`), the newest where they changed, ended ones too.
+
+    Of every area, `but` not of these kinds; or of the given keys.
+    """
     table = model.Area
     query = model.known(session, select(table.key, table.names), table).order_by(table.valid_from)
+    query = (
+        query.where(table.kind.not_in(sorted(but)))
+        if keys is None
+        else query.where(table.key.in_(sorted(keys)))
+    )
     return {row.key: row.names for row in session.execute(query)}
 
 
@@ -300,6 +321,56 @@ def shapes(
     drawn = shapely.coverage_simplify(found[used], tolerance_m) if tolerance_m else found[used]
     degrees = geo.to_degrees(drawn, srid=srid)
     return [(_area(rows[i]), shape) for i, shape in zip(used, degrees, strict=True)]
+
+
+def outlines(
+    session: Session, kind: str, *, as_of: date, step: str, keys: Sequence[str] | None = None
+) -> list[tuple[Area, str]]:
+    """The areas of a kind as they are drawn at a zoom step (`layers.outlines`): GeoJSON in degrees, by code.
+
+    What was prepared at import is only joined to its names; what was not is drawn now.
+    """
+    table, drawn, day = model.Area, model.Outline, as_of.isoformat()
+    holds = (drawn.step == step) & (drawn.since <= day) & ((drawn.until == "") | (drawn.until > day))
+    query = select(*_AREA_FACTS, drawn.shape.label("text"))
+    query = query.outerjoin(drawn, (drawn.area_id == table.id) & holds).where(table.kind == kind)
+    query = query if keys is None else query.where(table.key.in_(keys))
+    rows = session.execute(model.on_day(session, query, table, as_of).order_by(table.code)).all()
+    if "known" not in session.info and all(row.text is not None for row in rows):
+        return [(_area(row), row.text) for row in rows]
+    shapes_m = _metric(session, [row.id for row in rows])
+    drawn_m = shapely.coverage_simplify(shapes_m, STEPS[step]) if STEPS[step] else shapes_m
+    found = texts(drawn_m, srid=store.srid_of(session))
+    return [(_area(row), text) for row, text in zip(rows, found, strict=True)]
+
+
+def outlines_in(
+    session: Session, kind: str, bbox: Bbox, *, as_of: date, most: int
+) -> tuple[list[tuple[Area, str]], bool]:
+    """The areas of a kind that meet a frame, exact, at most so many; and whether there are more.
+
+    Where there are more, the largest are given: what one would miss first.
+    """
+    found = shapes(session, kind, as_of=as_of, bbox=bbox)
+    if len(found) > most:
+        found = sorted(found, key=lambda pair: (-shapely.area(pair[1]), pair[0].code))[:most]
+        return _told(found), True
+    return _told(found), False
+
+
+def _told(found: Sequence[tuple[Area, shapely.Geometry]]) -> list[tuple[Area, str]]:
+    drawn = np.array([shape for _, shape in found], dtype=object)
+    return [(area, text) for (area, _), text in zip(found, written(drawn), strict=True)]
+
+
+def _metric(session: Session, ids: Sequence[int]) -> Shapes:
+    """The shapes of areas in metres, in the order of their numbers given."""
+    table = model.Area
+    found: dict[int, bytes] = {}
+    for at in range(0, len(ids), _BATCH):
+        query = select(table.id, wkb_of(table.geom).label("wkb")).where(table.id.in_(ids[at : at + _BATCH]))
+        found |= {row.id: row.wkb for row in session.execute(query)}
+    return np.asarray(shapely.from_wkb([found[id_] for id_ in ids]), dtype=object)
 
 
 def _area(row: Any) -> Area:

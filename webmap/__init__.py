@@ -7,7 +7,8 @@ from flask_compress import Compress
 
 from layers import catalog, store
 from layers.catalog import Basemap
-from webmap import addresses, api, context, db, errors, feeds, i18n, offline, pages
+from layers.tiles import Shelf
+from webmap import addresses, api, context, db, drawn, errors, feeds, i18n, offline, pages, tiles
 from webmap.settings import Settings
 
 # 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
@@ -51,10 +52,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Compress(app)
     i18n.init_app(app)
-    db.init_app(app, db.House(instance, engine))
+    db.init_app(app, db.House(instance, engine, Shelf(settings.tiles(instance.key), settings.tiles_from)))
     errors.init_app(app)
     addresses.init_app(app, addresses.Gazetteer(settings.address_search, bounds=instance.bounds))
     app.register_blueprint(api.bp)
+    app.register_blueprint(drawn.bp)
+    app.register_blueprint(tiles.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(feeds.bp)
     offline.init_app(app, offered=settings.offline)

@@ -10,9 +10,10 @@ from threading import Timer
 import click
 from flask import Flask
 
-from layers import catalog, imports, store
+from layers import catalog, imports, store, tiles
 from layers.errors import BadInstance, LayersError
 from layers.imports import Plan
+from layers.tiles import Progress, Shelf
 from webmap.settings import Settings
 
 _INSTANCE = click.option(
@@ -109,6 +110,8 @@ def _set_up(settings: Settings, *, quietly: bool = False) -> None:
         plans = imports.load(
             engine, read, now=datetime.now(tz=UTC), tell=(lambda plan: None) if quietly else _tell
         )
+        shelf = Shelf(settings.tiles(read.key), settings.tiles_from)
+        tiles.build(engine, read, shelf, tell=(lambda progress: None) if quietly else _tell_tiles)
         engine.dispose()
     except BadInstance as error:
         for problem in error.problems:
@@ -125,6 +128,17 @@ def _set_up(settings: Settings, *, quietly: bool = False) -> None:
 def _tell(plan: Plan) -> None:
     counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {plan.ended} ended"
     click.echo(f"  {plan.source.resource.name}: {counts}, {plan.unchanged} unchanged")
+
+
+def _tell_tiles(progress: Progress) -> None:
+    told = f"{progress.layer}, {progress.areas} areas as tiles"
+    if progress.archive:
+        size = progress.archive.file.stat().st_size
+        click.echo(f"  {told}: ready, {size / 1e6:.1f} MB")
+    elif progress.problem:
+        click.echo(f"  {told}: {progress.problem}", err=True)
+    else:
+        click.echo(f"  {told}: {progress.share:.0%}")
 
 
 def main() -> None:

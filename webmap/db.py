@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from layers import places, store
 from layers.catalog import Instance
+from layers.tiles import Shelf
 from webmap import params
 
 Revisions = tuple[tuple[str, int], ...]
@@ -21,6 +22,7 @@ class House:
 
     instance: Instance
     engine: Engine
+    shelf: Shelf
 
 
 def init_app(app: Flask, house: House) -> None:

@@ -13,7 +13,7 @@ from flask_babel import Babel
 
 from layers import dates
 from layers.catalog import Words, said
-from webmap import db
+from webmap import db, params
 
 COOKIE = "language"
 # Plain "en" writes dates as in the United States.
@@ -39,6 +39,12 @@ def init_app(app: Flask) -> None:
 def language() -> str:
     """The language of this request: the one in its address, else the instance's own."""
     return str(g.get("language") or db.instance().default_language)
+
+
+def take_language() -> None:
+    """Before a request of the API: the language that its `lang` names, else the instance's own."""
+    offered = db.instance().languages
+    g.language = params.one_of(params.arguments(), "lang", offered) or db.instance().default_language
 
 
 def locale() -> str:

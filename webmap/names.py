@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from layers import places
+from layers import places, tiles
 from layers.catalog import Words
 from layers.places import Body
 from webmap import db, i18n
@@ -11,7 +11,9 @@ from webmap.db import House, Revisions
 
 def area(key: str) -> str:
     """An area's name in this request's language; its key where it has none."""
-    return i18n.plain(_areas(db.house(), db.revisions()).get(key, {})) or key
+    house, revisions = db.house(), db.revisions()
+    found = _areas(house, revisions)
+    return i18n.plain(found[key] if key in found else _one(house, key, revisions)) or key
 
 
 def body(found: Body) -> str:
@@ -34,5 +36,12 @@ def codes(kind: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4)
-def _areas(_house: House, _revisions: Revisions) -> dict[str, Words]:
-    return places.area_names(db.session())
+def _areas(house: House, _revisions: Revisions) -> dict[str, Words]:
+    # A big layer's names are asked for one by one: a million would take seconds and a gigabyte.
+    big = [state.layer.kind for state in tiles.states(db.session(), house.instance, least=house.shelf.least)]
+    return places.area_names(db.session(), but=big)
+
+
+@lru_cache(maxsize=4096)
+def _one(_house: House, key: str, _revisions: Revisions) -> Words:
+    return places.area_names(db.session(), keys=[key]).get(key, {})

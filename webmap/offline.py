@@ -23,7 +23,7 @@ from werkzeug.test import Client
 
 from layers import practices
 from layers.errors import N_
-from webmap import api, context, db, i18n, params, shading
+from webmap import context, db, drawn, i18n, params, shading
 from webmap.db import House, Revisions
 
 bp = Blueprint("offline", __name__)
@@ -191,7 +191,7 @@ def _pages(language: str, today: date) -> list[str]:
 def _shading(language: str) -> list[str]:
     """The first shading as the map asks for it, from near and from far."""
     return [
-        f"{api.coverage_address(language=language, when={}, step=step)}&shade={key}"
+        f"{drawn.coverage_address(language=language, when={}, step=step)}&shade={key}"
         for key in [*shading.offered()][:1]
-        for step in ("far", "near")
+        for step in ("far", "middle", "near")
     ]

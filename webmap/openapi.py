@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from layers import answers, dates
+from layers import answers, dates, outlines
 from layers.catalog import Instance
 
 VERSION = "1.0.0"
@@ -179,9 +179,41 @@ def description(instance: Instance) -> Schema:
             "/api/layers/{name}.geojson": _reading(
                 "layer",
                 "A layer of the map. Layers of areas may be asked for in steps of detail.",
-                [ask.layer, ask.step, *ask.filter, *ask.when, ask.language],
+                [ask.layer, ask.step, *ask.part, *ask.filter, *ask.when, ask.language],
                 {"application/geo+json": _ref("Collection")},
                 also={"404": "There is no such layer."},
+            ),
+            "/api/fit": _reading(
+                "fit",
+                "Cases that fit a place (`area`, or `lat` and `lon`), or places to which a `practice` or "
+                "`case` could go; each score is the sum of its parts, and each part has its reason.",
+                [
+                    _asked("area", _TEXT, "An area's key, as municipality:0184."),
+                    _asked("practice", _TEXT, "A practice's key."),
+                    _asked("case", _TEXT, "A case's key."),
+                    ask.lat,
+                    ask.lon,
+                    *ask.when,
+                    ask.language,
+                ],
+                {"application/json": {"type": "object"}},
+                also={"404": "There is no such area, practice or case."},
+            ),
+            "/api/tiles/{layer}/{revision}/{z}/{x}/{y}.mvt": _reading(
+                "tile",
+                "A vector tile of a big layer, as the map draws it. 204 where it is empty.",
+                [
+                    {**_asked(name, kind, text, required=True), "in": "path"}
+                    for name, kind, text in (
+                        ("layer", _TEXT, "A layer's key."),
+                        ("revision", {"type": "integer"}, "The state of the layer."),
+                        ("z", {"type": "integer"}, "Zoom."),
+                        ("x", {"type": "integer"}, "Column."),
+                        ("y", {"type": "integer"}, "Row."),
+                    )
+                ],
+                {"application/vnd.mapbox-vector-tile": {"type": "string", "format": "binary"}},
+                also={"404": "There is no such layer, or no archive of this state."},
             ),
             "/api/coverage.geojson": _reading(
                 "coverage",
@@ -227,7 +259,11 @@ class _Asker:
         self.worry = _asked("worry", _among(worry.key for worry in instance.worries), "What troubles one.")
         self.language = _asked("lang", _among(instance.languages), "Default: the instance's own.")
         self.format = _asked("format", _among(("json", "text")), "Default: json.")
-        self.step = _asked("step", _among(("far", "near")), "How much detail; default: near.")
+        self.step = _asked("step", _among(outlines.STEPS), "How much detail; default: near.")
+        self.part = [
+            _asked("bbox", _TEXT, "Only what meets this frame: west,south,east,north in degrees."),
+            _asked("since", {"type": "integer"}, "Of a big layer: what is newer than this edition."),
+        ]
         self.shade = _asked("shade", _TEXT, "A kind of area, or kind.role.", required=True)
         self.layer = {
             **_asked("name", _TEXT, "A layer's key, or land, neighbours, settlements.", required=True),

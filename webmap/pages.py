@@ -1,7 +1,7 @@
 """The pages a person reads. Each is whole without the map and without scripts."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -29,14 +29,14 @@ from layers.places import Body, Settlement
 from layers.practices import Case
 from webmap import (
     addresses,
-    api,
+    big,
+    charts,
     choices,
     context,
     db,
     fits,
     hits,
     i18n,
-    maps,
     networks,
     params,
     replies,
@@ -48,6 +48,7 @@ from webmap.db import House, Revisions
 bp = Blueprint("pages", __name__)
 _YEAR_S = 31_536_000
 _HITS = 50
+_LISTED = 1000
 _SHEETS = ("landscape", "portrait")
 
 
@@ -89,7 +90,7 @@ def start() -> ResponseReturnValue:
 
 @bp.get("/<language>/")
 def home() -> ResponseReturnValue:
-    return render_template("pages/map.html", chart=_chart(), **_legend())
+    return render_template("pages/map.html", chart=charts.chart(), **_legend())
 
 
 @bp.get("/<language>/legend")
@@ -120,7 +121,7 @@ def embed() -> ResponseReturnValue:
 
 @bp.get("/<language>/map-<digest>.js")
 def script(digest: str) -> ResponseReturnValue:
-    chart = _chart()
+    chart = charts.chart()
     response = make_response(chart.script)
     response.mimetype = "text/javascript"
     kept = f"public, max-age={_YEAR_S}, immutable" if chart.digest == digest else "no-cache"
@@ -158,9 +159,12 @@ def layer(key: str) -> ResponseReturnValue:
     if kind.of == "cases":
         return redirect(context.page("cases", **context.asked("shade")))
     if kind.of == "areas":
-        found = places.areas(db.session(), kind.kind, as_of=as_of)
-        later = places.later_areas(db.session(), kind.kind, as_of=as_of)
-        return render_template("pages/areas.html", layer=kind, areas=found, later=later)
+        found = places.areas(db.session(), kind.kind, as_of=as_of, most=_LISTED)
+        total = len(found)
+        if total == _LISTED:
+            total = places.area_count(db.session(), kind.kind, as_of=as_of)
+        later = places.later_areas(db.session(), kind.kind, as_of=as_of)[:_LISTED]
+        return render_template("pages/areas.html", layer=kind, areas=found, total=total, later=later)
     only, today = _question()[2:]
     every = places.bodies(db.session(), layer=key, as_of=as_of)
     facets = filters.facets(every, (), only, today=today)
@@ -331,8 +335,8 @@ def _still() -> dict[str, Any]:
     if legend["shading"]:
         choice = {**choice, "shade": legend["shading"].key}
     return {
-        **{name: legend[name] for name in ("shading", "shades", "fields")},
-        "chart": _chart(),
+        **{name: legend[name] for name in ("shading", "shades", "fields", "big")},
+        "chart": charts.chart(),
         "choice": urlencode(choice),
         "view": view,
         "shown": shown,
@@ -397,6 +401,7 @@ def _legend() -> dict[str, Any]:
         "shading": by,
         "shadings": offered,
         "shades": shading.legend(found),
+        "big": big.drawings(),
     }
 
 
@@ -417,67 +422,10 @@ def _counted(
     """The layers with the number of their rows, and how many of them have a place on the map."""
     rows, found = _rows(revisions, as_of, only, today), []
     for layer in house.instance.layers:
-        shown = _shown_by(layer, rows, as_of)
-        found.append((layer, len(shown), sum(getattr(row, "place", True) is not None for row in shown)))
+        if layer.of == "areas":
+            count = places.area_count(db.session(), layer.kind, as_of=as_of)
+            found.append((layer, count, count))
+            continue
+        shown = rows.cases if layer.of == "cases" else [b for b in rows.bodies if b.layer == layer.key]
+        found.append((layer, len(shown), sum(row.place is not None for row in shown)))
     return found
-
-
-def _shown_by(layer: Layer, rows: Rows, as_of: date) -> Sequence[Any]:
-    if layer.of == "areas":
-        return places.areas(db.session(), layer.kind, as_of=as_of)
-    return rows.cases if layer.of == "cases" else [b for b in rows.bodies if b.layer == layer.key]
-
-
-def _chart() -> maps.Parts:
-    return _drawn(db.house(), i18n.language(), tuple(sorted(context.when().items())), db.revisions())
-
-
-@lru_cache(maxsize=32)
-def _drawn(
-    house: House, language: str, when: tuple[tuple[str, str], ...], revisions: Revisions
-) -> maps.Parts:
-    """The map's shell. The arguments are all that it depends on; `when` are the days of the question."""
-    instance = house.instance
-    state = dict(revisions)
-
-    def url(name: str, step: str = "") -> str:
-        revision = state.get(name, 0)
-        return api.address(name, revision=revision, language=language, when=dict(when), step=step)
-
-    ground = [
-        maps.Shown(name, "ground", url(name), True, {"pane": name})
-        for name in ("neighbours", "land")
-        if name in instance.resources
-    ]
-    shown = [_shown(layer, url, rank) for rank, layer in enumerate(instance.layers)]
-    names = [maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})]
-    if shading.offered():
-        near, far = (
-            api.coverage_address(language=language, when=dict(when), step=step) for step in ("near", "far")
-        )
-        names.append(maps.Shown("coverage", "coverage", near, True, {"far": far, "pane": "shades"}))
-    return maps.draw((*ground, *shown, *names), bounds=instance.bounds, about=_about(dict(when)))
-
-
-def _shown(layer: Layer, url: Any, rank: int) -> maps.Shown:
-    if layer.of == "areas":
-        options = {
-            "colour": layer.colour,
-            "line": layer.symbol,
-            "pane": "areas",
-            "far": url(layer.key, "far"),
-        }
-        return maps.Shown(layer.key, "areas", url(layer.key, "near"), layer.shown, options)
-    page = "cases" if layer.of == "cases" else "bodies"
-    options = {"colour": layer.colour, "symbol": layer.symbol, "page": page, "rank": rank}
-    return maps.Shown(layer.key, "markers", url(layer.key), layer.shown, options)
-
-
-def _about(when: dict[str, str]) -> dict[str, Any]:
-    instance, language = db.instance(), i18n.language()
-    west, south, east, north = instance.bounds
-    return {
-        "bounds": [[south, west], [north, east]],
-        "pages": url_for("pages.home", language=language),
-        "when": when,
-    }

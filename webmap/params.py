@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 from flask import request
 
 from layers import dates
-from layers.errors import N_, BadDate, Invalid
-from layers.geo import Place
+from layers.errors import N_, BadDate, BadFrame, Invalid
+from layers.geo import Bbox, Place
 
 _AREA = re.compile(r"[a-z_]{1,40}:[A-Za-z0-9_-]{1,40}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{0,20})?", re.ASCII)
@@ -107,6 +107,26 @@ def known(args: Mapping[str, str]) -> str:
 def place(args: Mapping[str, str]) -> Place:
     """`lat` and `lon` in degrees."""
     return Place(lon=_number(args, "lon"), lat=_number(args, "lat"))
+
+
+def frame(args: Mapping[str, str]) -> Bbox | None:
+    """`bbox` as west,south,east,north in degrees; None when it is not given."""
+    text = args.get("bbox", "").strip()
+    if not text:
+        return None
+    parts = text.split(",")
+    if len(parts) != 4 or not all(_NUMBER.fullmatch(part.strip()) for part in parts):
+        raise BadFrame(value=text)
+    west, south, east, north = map(float, parts)
+    return Bbox(west, south, east, north)
+
+
+def whole(args: Mapping[str, str], name: str) -> int | None:
+    """A whole number from 0 on; None when it is not given."""
+    text = args.get(name, "").strip()
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NoNumber(name=name, value=text)
+    return int(text) if text else None
 
 
 def one_of(args: Mapping[str, str], name: str, allowed: Collection[str]) -> str:

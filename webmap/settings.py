@@ -13,6 +13,10 @@ _ORIGIN = re.compile(
 )
 
 
+class BadNumber(Invalid):
+    text = "{setting} holds “{value}”, which is not a whole number."
+
+
 class BadOrigin(Invalid):
     text = (
         "{setting} holds “{value}”, which is not the origin of a site. Write it as https://example.org, "
@@ -40,6 +44,7 @@ class Settings:
     address_search: str = ""
     embed_origins: tuple[str, ...] = ()
     address: str = ""
+    tiles_from: int = 2000
 
     def __post_init__(self) -> None:
         if self.embed_origins != ("*",):
@@ -57,13 +62,26 @@ class Settings:
             address_search=environment.get("WEBMAP_ADDRESS_SEARCH", "").strip(),
             embed_origins=tuple(environment.get("WEBMAP_EMBED_ORIGINS", "").split()),
             address=environment.get("WEBMAP_ADDRESS", "").strip().rstrip("/"),
+            tiles_from=_whole(
+                "WEBMAP_TILES_FROM", environment.get("WEBMAP_TILES_FROM", "").strip(), cls.tiles_from
+            ),
         )
 
     def store_url(self, key: str) -> str:
         return self.database_url or f"sqlite:///{(self.state / key).resolve()}.sqlite"
+
+    def tiles(self, key: str) -> Path:
+        """The folder of an instance's tile archives."""
+        return self.state / "tiles" / key
 
 
 def _check_origins(setting: str, origins: tuple[str, ...]) -> None:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise BadOrigin(setting=setting, value=origin)
+
+
+def _whole(setting: str, text: str, default: int) -> int:
+    if text and not (text.isascii() and text.isdigit()):
+        raise BadNumber(setting=setting, value=text)
+    return int(text) if text else default

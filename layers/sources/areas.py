@@ -1,47 +1,67 @@
-"""Polygons → rows. The only room that knows geopandas."""
+"""Polygons → rows. The only room that knows GDAL.
+
+It reads columns with pyogrio and no table of geopandas: a million areas in a third of the time and memory.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import shapely
 
+from layers import geo
 from layers.catalog import Instance, Resource, said
 from layers.errors import Problem
+from layers.geo import Shapes
 from layers.sources import rows as check
 from layers.sources.rows import Checked, Row, Unusable
 
 Facts = Mapping[tuple[str, str], Mapping[str, str]]
 """By code and beginning."""
 _NEEDED = ("kind", "code", "accuracy")
+_POLYGONS = (3, 6)  # Polygon and MultiPolygon, as shapely numbers them.
 
 
 def read(resource: Resource, *, instance: Instance, facts: Facts) -> Checked:
     """Areas of a file that GDAL reads, moved to the instance's metric system; `facts` by code go along."""
-    import geopandas  # Half a second, and only an import needs it.
+    import pyogrio  # A fifth of a second, and only an import needs it.
 
     name = check.named(resource.path, instance)
     try:
-        frame = geopandas.read_file(resource.path)
+        about, _, wkbs, columns = pyogrio.raw.read(resource.path)
     except Exception as error:  # GDAL raises many kinds for a damaged file.
         what = f"The file cannot be read as a map layer: {error}."
         return check.unreadable(name, 0, what, "Save it as GeoJSON (RFC 7946).")
-    if frame.crs is None:
+    if not about["crs"]:
         what = "The file does not say its coordinate system."
         return check.unreadable(name, 0, what, "Save it with one, or as GeoJSON in WGS 84.")
-    if missing := [column for column in _NEEDED if column not in frame]:
+    table = dict(zip(about["fields"], columns, strict=True))
+    if missing := [column for column in _NEEDED if column not in table]:
         what = f"The properties {', '.join(missing)} are missing."
         return check.unreadable(name, 0, what, "Add them: data/README.md lists them.")
-    return _checked(frame, name, resource, instance, facts)
+    shapes = geo.moved(shapely.from_wkb(wkbs), source=about["crs"], target=instance.metric_crs)
+    del wkbs, columns  # Of a million areas these are hundreds of megabytes.
+    return _checked(table, shapes, name, resource, instance, facts)
 
 
-def _checked(frame: Any, name: str, resource: Resource, instance: Instance, facts: Facts) -> Checked:
-    shapes = frame.to_crs(instance.metric_crs).geometry
+def _checked(
+    table: Mapping[str, Any],
+    shapes: Shapes,
+    name: str,
+    resource: Resource,
+    instance: Instance,
+    facts: Facts,
+) -> Checked:
     used: list[Row] = []
     problems: list[Problem] = []
     refused: set[str] = set()
-    for number, (record, shape) in enumerate(zip(_records(frame), shapes, strict=True), start=1):
+    usable = shapely.is_valid(shapes) & np.isin(shapely.get_type_id(shapes), _POLYGONS)
+    usable &= ~shapely.is_empty(shapes)
+    whole = _multipolygons(shapes, usable, srid=instance.metric_crs)
+    for number, (record, shape) in enumerate(zip(_records(table), whole, strict=True), start=1):
         try:
-            _require_polygon(shape)
+            if shape is None:
+                _refuse(shapes[number - 1])
             values = _values(record, shape, resource, instance, facts)
             used.append(Row(key=_key(record), line=0, file=name, values=values))
         except Unusable as error:
@@ -51,23 +71,42 @@ def _checked(frame: Any, name: str, resource: Resource, instance: Instance, fact
     return Checked(tuple(used), (*problems, *check.repeated(used)), frozenset(refused))
 
 
+def _multipolygons(shapes: Shapes, usable: Any, *, srid: int) -> Shapes:
+    """The usable shapes as multipolygons that carry the system's number; None for the others."""
+    found: Shapes = np.full(len(shapes), None, dtype=object)
+    if usable.any():
+        parts, owner = shapely.get_parts(shapes[usable], return_index=True)
+        found[usable] = shapely.set_srid(shapely.multipolygons(parts, indices=owner), srid)
+    return found
+
+
 def _key(record: Mapping[str, Any]) -> str:
     return f"{record['kind']}:{record['code']}"
 
 
-def _records(frame: Any) -> Iterator[dict[str, Any]]:
-    table = frame.drop(columns=frame.geometry.name)
-    yield from table.astype(object).where(table.notna(), "").to_dict("records")
+def _records(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of the table, blank where a value is missing; what is said a million times is kept once."""
+    for row in zip(*(_cells(column) for column in table.values()), strict=True):
+        yield dict(zip(table, row, strict=True))
 
 
-def _require_polygon(shape: Any) -> None:
+def _cells(column: Any) -> Iterator[Any]:
+    kept: dict[Any, Any] = {}
+    for value in np.where(_is_missing(column), "", column.astype(object)):
+        yield kept.setdefault(value, value)
+
+
+def _is_missing(column: Any) -> Any:
+    return column != column if column.dtype.kind in "fmM" else column == None  # noqa: E711 (numpy compares)
+
+
+def _refuse(shape: Any) -> None:
     remedy = "Repair it in a GIS, for example with “fix geometries”."
     if shape is None or shape.is_empty:
         raise Unusable("It has no shape.", "Draw it, or remove the feature.")
     if shape.geom_type not in ("Polygon", "MultiPolygon"):
         raise Unusable(f"It is a {shape.geom_type}, not a polygon.", "Areas are polygons.")
-    if not shape.is_valid:
-        raise Unusable(f"{shapely.is_valid_reason(shape)}.", remedy)
+    raise Unusable(f"{shapely.is_valid_reason(shape)}.", remedy)
 
 
 def _values(
@@ -89,7 +128,7 @@ def _values(
         "source": record.get("source") or said(resource.source, instance.default_language, "en"),
         "source_url": resource.source_url,
         "facts": {name: value for name, value in more.items() if value},
-        "geom": shapely.set_srid(shapely.multipolygons([*shapely.get_parts(shape)]), instance.metric_crs),
+        "geom": shape,
     }
     check.period(values["valid_from"], values["valid_to"])
     return values

@@ -48,7 +48,10 @@ def _own(instance: Instance, name: str) -> str:
 def _checksum(path: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(path.glob("*")) if path.is_dir() else [path]:
-        digest.update(file.name.encode() + file.read_bytes())
+        digest.update(file.name.encode())
+        with file.open("rb") as opened:
+            while block := opened.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import shapely
 
 from layers import dates, geo
@@ -28,7 +29,7 @@ class Unusable(ValueError):
         super().__init__(f"{what} {remedy}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One fact ready for its table.
 
@@ -46,17 +47,20 @@ class Row:
     def valid_from(self) -> str:
         return str(self.values.get("valid_from", ""))
 
-    def digest(self) -> str:
-        """A checksum of all that the row says, so that unchanged rows are recognised."""
-        said = json.dumps([self.values, self.links], default=_plain, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(said.encode()).hexdigest()
-
     def problem(self, what: str, remedy: str) -> Problem:
         return Problem(self.file, self.line, what, remedy)
 
 
-def _plain(value: Any) -> Any:
-    return shapely.to_wkb(value, hex=True) if isinstance(value, shapely.Geometry) else dict(value)
+def digests(rows: Sequence[Row]) -> list[str]:
+    """A checksum of all that each row says, so that unchanged rows are recognised."""
+    shapes = shapely.to_wkb(np.array([row.values.get("geom") for row in rows], dtype=object), hex=True)
+    return [_digest(row, shape) for row, shape in zip(rows, shapes, strict=True)]
+
+
+def _digest(row: Row, shape: str | None) -> str:
+    values = {**row.values, "geom": shape} if "geom" in row.values else row.values
+    said = json.dumps([values, row.links], default=dict, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

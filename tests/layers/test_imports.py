@@ -10,6 +10,7 @@ from layers import catalog, imports, places, practices, store
 from layers.errors import BadInstance
 from layers.model import Body, Case, Edition
 from layers.sources import instance as sources
+from layers.sources.rows import digests
 from tests import make
 
 TODAY = date(2026, 11, 22)
@@ -291,15 +292,16 @@ def test_each_plan_is_told_in_order(engine, instance):
 
 
 def test_digests_are_the_same_on_both_stores_and_in_the_files(engine, instance, reading):
-    in_files = {row.key: row.digest() for source in sources.read(instance) for row in source.rows}
+    rows = [row for source in sources.read(instance) for row in source.rows]
+    in_files = dict(zip([row.key for row in rows], digests(rows), strict=True))
     load(engine, instance)
 
     with reading() as session:
         held = [dict(session.execute(select(table.key, table.digest)).all()) for table in (Body, Case)]
-    for digests in held:
-        assert digests == {key: in_files[key] for key in digests}
-    again = {row.key: row.digest() for source in sources.read(instance) for row in source.rows}
-    assert again == in_files
+    for found in held:
+        assert found == {key: in_files[key] for key in found}
+    again = [row for source in sources.read(instance) for row in source.rows]
+    assert dict(zip([row.key for row in again], digests(again), strict=True)) == in_files
 
 
 def hearing_the_second_writer(engine, work):

@@ -83,8 +83,13 @@ window.turvakaart = (() => {
       L.LayerGroup.prototype.onRemove.call(this, map);
     },
     ask: null, // Borders do not depend on what is chosen.
+    detail() {
+      const { far, middle, url } = this.options;
+      const zoom = this.chart.getZoom();
+      return zoom < 8 ? far : zoom < 11 ? middle : url;
+    },
     step() {
-      this.load(this.chart.getZoom() < 9 ? this.options.far : this.options.url);
+      this.load(this.detail());
     },
     look() {
       const { colour, line } = this.options;
@@ -100,7 +105,7 @@ window.turvakaart = (() => {
         this.clearLayers();
         return;
       }
-      this.load(`${this.chart.getZoom() < 9 ? this.options.far : this.options.url}&${this.choice}`);
+      this.load(`${this.detail()}&${this.choice}`);
     },
     ask(choice) {
       this.choice = choice;
@@ -241,6 +246,7 @@ window.turvakaart = (() => {
     coverage: (options) => new Coverage(options),
     markers: (options) => new Markers(options),
     names: (options) => new Names(options),
+    parts: { DASHES, FromUrl, WEIGHTS, fetchJson, tell }, // What tiles.js builds on.
     ready,
     open: () => {},
   };

@@ -1,0 +1,33 @@
+"""Answers that are compressed once and kept so, and sent as they are to whoever takes gzip."""
+
+import gzip
+
+from flask import Response, request
+
+
+def pack(body: bytes) -> bytes:
+    """The same bytes at every time: what is kept and compared."""
+    return gzip.compress(body, compresslevel=6, mtime=0)
+
+
+def for_anybody(response: Response) -> Response:
+    """Anybody's page may read what is public anyway."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+def answer(packed: bytes, *, mimetype: str, kept: str) -> Response:
+    """An answer with an ETag; `kept` is its Cache-Control.
+
+    Raises:
+        OSError, EOFError: it must be unpacked for this visitor and is damaged.
+    """
+    takes_gzip = bool(request.accept_encodings["gzip"])
+    response = Response(packed if takes_gzip else gzip.decompress(packed), mimetype=mimetype)
+    if takes_gzip:
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Cache-Control"] = kept
+    response.vary.add("Accept-Encoding")
+    response.add_etag()
+    response.make_conditional(request)
+    return response

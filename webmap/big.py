@@ -9,6 +9,7 @@ from layers.tiles import Archive, State
 from webmap import db
 from webmap.db import House, Revisions
 
+_HELD = 50_000
 Drawings = tuple[tuple[str, "Drawing"], ...]
 
 
@@ -34,6 +35,11 @@ class Drawing:
 def drawings() -> Mapping[str, Drawing]:
     """By the key of the layer; empty where every layer is small."""
     return dict(key())
+
+
+def huge() -> set[str]:
+    """The keys of layers that are too big to be held in memory: they are drawn, and no more."""
+    return {key for key, drawing in drawings().items() if drawing.state.areas > _HELD}
 
 
 def key() -> Drawings:

@@ -16,7 +16,6 @@ from layers.search import Hit
 from webmap import big, db, i18n, names, params
 from webmap.db import House, Revisions
 
-_SEARCHED = 50_000
 _KINDS = {
     "settlement": N_("settlement"),
     "body": N_("organisation"),
@@ -71,8 +70,7 @@ def told(found: Sequence[Found], *, most: int) -> str:
 @lru_cache(maxsize=4)
 def _index(house: House, as_of: date, _revisions: Revisions) -> search.Index:
     # A million names would take minutes and gigabytes; who looks for a single one has its place.
-    huge = {key for key, drawing in big.drawings().items() if drawing.state.areas > _SEARCHED}
-    kinds = [layer.kind for layer in house.instance.layers_of("areas") if layer.key not in huge]
+    kinds = [layer.kind for layer in house.instance.layers_of("areas") if layer.key not in big.huge()]
     return search.index(db.session(), kinds, as_of=as_of)
 
 

@@ -15,7 +15,7 @@ from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
 from layers.places import Area, Body, Source
 from layers.snapshot import Snapshot
-from webmap import context, db, hits, i18n, names, params
+from webmap import big, context, db, hits, i18n, names, params
 from webmap.db import House, Revisions
 from webmap.hits import Found
 
@@ -47,8 +47,9 @@ def known() -> Snapshot:
 
 @lru_cache(maxsize=3)
 def _taken(house: House, _revisions: Revisions) -> Snapshot:
-    kinds = {layer.kind for layer in house.instance.layers_of("areas")} | {"neighbour"}
-    return snapshot.take(db.session(), kinds)
+    # Hundreds of thousands of areas would fill the memory of every process: they are drawn, not answered.
+    kinds = {layer.kind for layer in house.instance.layers_of("areas") if layer.key not in big.huge()}
+    return snapshot.take(db.session(), kinds | {"neighbour"})
 
 
 def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worry | None = None) -> Shape:

@@ -217,6 +217,7 @@ def test_on_a_phone_the_low_panel_shows_the_classes_and_nothing_scrolls_sideways
     assert page.locator(".panel.low").count() == 1
     assert low["y"] < last["y"]
     assert last["y"] + last["height"] <= height
+    assert last["x"] + last["width"] <= page.evaluate("innerWidth")
     page.locator(".grip").click()
     page.evaluate("document.getElementById('filter').open = true")
     for path in ("", "coverage", "coverage?shade=county&county=0037", "layers/?freshness=old"):

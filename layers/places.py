@@ -452,6 +452,14 @@ def settlement_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
     return {row.key: row.name for row in session.execute(query.order_by(table.valid_from))}
 
 
+def known_at(session: Session) -> str:
+    """The moment of the newest edition that can be seen: looking back to it shows the same for ever.
+
+    The clock would not do: an import that is under way began before now and will be seen after.
+    """
+    return session.scalar(select(func.max(model.Edition.loaded_at))) or ""
+
+
 def revisions(session: Session) -> dict[str, int]:
     """How often each layer has changed: what caches and addresses compare."""
     return {row.layer: row.number for row in session.execute(select(*model.Revision.__table__.c))}

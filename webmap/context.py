@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from flask import current_app, request, url_for
 from flask_babel import gettext
 
-from layers import dates
+from layers import dates, places
 from layers.catalog import Basemap
 from layers.errors import N_, Invalid
 from layers.filters import Filter
@@ -53,6 +53,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "distance": distance,
         "instance": instance,
         "label": i18n.label,
+        "known_at": lambda: places.known_at(db.session()),
         "language": i18n.language(),
         "language_here": i18n.language_here,
         "language_name": i18n.language_name,

@@ -334,7 +334,7 @@ QUESTIONS = (
     ("county=0037", "county=0039"),
     ("freshness=old", "freshness=new"),
     (f"as_of={EVE}", "as_of=2012-05-17"),
-    (f"known={TOO_EARLY}", f"known={KNOWN}"),
+    ("known=2026-11-22T07:00:00Z", f"known={KNOWN}"),  # One day, before and after the import.
     (f"known={TOO_EARLY}", ""),
     ("lang=en", "lang=et"),
 )

@@ -40,7 +40,7 @@ document.addEventListener("turvakaart:ready", ({ detail: { map } }) => {
   const same = () => {
     const query = search();
     if (!query.has("as_of")) query.set("as_of", words.now.slice(0, 10));
-    if (!query.has("known")) query.set("known", words.now);
+    if (!query.has("known")) query.set("known", words.known);
     return joined(location.origin + location.pathname, plain(query), view());
   };
 

@@ -22,6 +22,7 @@ from layers.places import Area, Body
 from layers.practices import Case
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
+Ordinals = np.ndarray[Any, np.dtype[np.int32]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 _ALWAYS, _NEVER = 0, 10**9
 _CLOSED = "closed"
@@ -31,8 +32,8 @@ _CLOSED = "closed"
 class Days:
     """From when to when things were so, as numbers of days; `there` tells which were so on a day."""
 
-    first: Numbers
-    ended: Numbers
+    first: Ordinals
+    ended: Ordinals
 
     def there(self, as_of: date) -> Flags:
         day = as_of.toordinal()
@@ -133,8 +134,8 @@ def _days(spans: Iterable[tuple[str, str]]) -> Days:
         )
         for first, ended in spans
     ]
-    both = np.array(found, dtype=np.float64).reshape(-1, 2)
-    return Days(both[:, 0], both[:, 1])
+    first, ended = np.array(found, dtype=np.int32).reshape(-1, 2).T.copy()
+    return Days(first, ended)
 
 
 def _points(found: Sequence[Place | None], srid: int) -> Numbers:

@@ -98,10 +98,10 @@ def test_the_invented_worlds_hold_what_is_rare(tmp_path):
             seen["same spot"] += any(match.way and not match.way.distance_m for match in matched)
             seen.update({match.why for match in matched})
 
+    engine.dispose()
     shapes = {"hole", "island", "border", "corner", "overlapping own areas", "abroad", "shore"}
     told = {"three cases", "across", "no way", "same spot", "inside", "serves", "inherited", "nearest"}
     assert {name: seen[name] for name in shapes | told if seen[name] < 5} == {}
-    engine.dispose()
 
 
 @pytest.fixture(scope="module", params=STORES)

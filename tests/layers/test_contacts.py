@@ -262,3 +262,17 @@ def test_a_county_has_the_municipalities_inside_it_as_players(session, roles):
 def test_an_area_that_is_none_is_told(session):
     with pytest.raises(AreaNotFound):
         contacts.position(taken(session), "county:99", as_of=DAY)
+
+
+def test_a_party_that_may_mean_two_roles_means_the_one_that_an_organisation_of_the_case_plays(session, roles):
+    make.a_body(session, key="boat", layer="villages", capabilities=["youth"], at=None)
+    make.a_case(session, key="told", parties=["residents", "police"], bodies=["boat"])
+    make.a_case(session, key="untold", parties=["residents", "police"])
+    known = taken(session)
+
+    told, untold = (
+        contacts.needs(roles, case, contacts.took_part(known, case, as_of=DAY)) for case in known.cases
+    )
+
+    assert told == (frozenset({"sea"}), frozenset({"police"}))
+    assert untold == (frozenset({"land", "sea"}), frozenset({"police"}))

@@ -1228,7 +1228,7 @@ def test_years_since_a_date_are_whole_years():
     days = [date(2026, 5, 28), date(2026, 5, 29)]
 
     assert [dates.years_since("2018-05-29", today=day) for day in days] == [7, 8]
-    assert dates.years_since("", now=make.moment(TODAY)) is None
+    assert dates.years_since("", today=TODAY) is None
 
 
 # --- Random tables

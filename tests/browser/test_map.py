@@ -113,7 +113,7 @@ def test_empty_land_answers_who_is_near(visit, layers, size):
 
     visitor.press_middle()
 
-    assert visitor.panel() == "Who is near"
+    assert visitor.panel() == "Who looks after safety here"
     assert page.locator("#detail .near li").count() > 4
     assert " km to the " in page.locator("#detail").inner_text()
     assert page.locator("#detail .near a").first.is_visible()
@@ -178,7 +178,7 @@ def test_a_layer_that_is_switched_off_hides_its_symbols_and_the_address_keeps_it
 
     assert "police" in off
     assert "rescue" not in off
-    assert (without, kept, on) == ("Who is near", False, None)
+    assert (without, kept, on) == ("Who looks after safety here", False, None)
     assert visitor.panel() == feature["properties"]["name"]
 
 
@@ -223,7 +223,7 @@ def test_who_is_near_survives_a_reload(visit, layers):
     page.reload()
     visitor.ready()
 
-    assert before == "Who is near"
+    assert before == "Who looks after safety here"
     assert visitor.panel() == before
 
 

@@ -211,7 +211,7 @@ def test_the_accuracy_of_a_location_is_told(client, accuracy, sentence):
     page = look(client, f"/en/here?lat=58.378&lon=26.729&accuracy={accuracy}")
 
     assert page.status == 200
-    assert (sentence or "Who is near") in page.text
+    assert (sentence or "Who looks after safety here") in page.text
     assert ("Your device" in page.text) is (sentence is not None)
 
 

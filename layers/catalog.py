@@ -45,7 +45,8 @@ class Role:
 
     It is played by organisations of a `layer`, or only by those that can do one of `capabilities`; or by an
     area of a kind itself (`area`), as a municipality does. `guide` is the practice that says how to begin
-    where nobody plays it; `above` are organisations to turn to meanwhile.
+    where nobody plays it; `above` are organisations to turn to meanwhile; `advice` says in plain words what
+    to turn to it for.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Role:
     capabilities: tuple[str, ...] = ()
     guide: str = ""
     above: tuple[str, ...] = ()
+    advice: Words = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

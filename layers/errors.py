@@ -43,6 +43,10 @@ class AreaNotFound(NotFound):
     text = N_("There is no area “{code}” of the kind “{kind}”.")
 
 
+class SettlementNotFound(NotFound):
+    text = N_("There is no settlement “{code}”.")
+
+
 class CaseNotFound(NotFound):
     text = N_("There is no case “{key}”.")
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from layers import geo, model, store
 from layers.catalog import Words
 from layers.columns import in_box, wkb_of
-from layers.errors import AreaNotFound, BodyNotFound
+from layers.errors import AreaNotFound, BodyNotFound, SettlementNotFound
 from layers.geo import Bbox, Place
 
 
@@ -322,7 +322,25 @@ def settlements(session: Session, *, as_of: date, least_population: int = 0) -> 
     query = model.on_day(session, select(*table.__table__.c, wkb_of(table.geom).label("wkb")), table, as_of)
     if least_population:
         query = query.where(table.population >= least_population)
-    rows = session.execute(query.order_by(func.coalesce(table.population, 0).desc(), table.key)).all()
+    return _settlements(session, query.order_by(func.coalesce(table.population, 0).desc(), table.key))
+
+
+def settlement(session: Session, code: str, *, as_of: date) -> Settlement:
+    """One entry of the gazetteer.
+
+    Raises:
+        SettlementNotFound: there is none on the day.
+    """
+    table = model.Settlement
+    query = model.on_day(session, select(*table.__table__.c, wkb_of(table.geom).label("wkb")), table, as_of)
+    found = _settlements(session, query.where(table.key == code))
+    if not found:
+        raise SettlementNotFound(code=code)
+    return found[0]
+
+
+def _settlements(session: Session, query: Select[Any]) -> list[Settlement]:
+    rows = session.execute(query).all()
     places = geo.places_of([row.wkb for row in rows], srid=store.srid_of(session))
     return [
         Settlement(

@@ -67,6 +67,11 @@ class Snapshot:
         order = sorted(zip(hits, sizes, strict=True), key=lambda one: (-one[1], self.areas[one[0]].key))
         return [self.areas[i] for i, _ in order]
 
+    def shapes_of(self, keys: Iterable[str], *, as_of: date) -> list[shapely.Geometry]:
+        """The metric shapes of the areas with these keys, as they were on the day, by key."""
+        wanted, there = set(keys), self.area_days.there(as_of)
+        return [self.shapes[i] for i, area in enumerate(self.areas) if there[i] and area.key in wanted]
+
 
 def take(session: Session, kinds: Iterable[str]) -> Snapshot:
     """Reads everything that is known now; `kinds` are the kinds of area that are wanted."""

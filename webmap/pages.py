@@ -16,10 +16,11 @@ from layers.catalog import Layer
 from layers.filters import Facets, Filter
 from layers.places import Body
 from layers.practices import Case
-from webmap import api, choices, context, db, i18n, maps, params, replies, shading
+from webmap import api, cards, choices, context, db, i18n, maps, params, replies, shading
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
+bp.register_blueprint(cards.bp)
 _YEAR_S = 31_536_000
 
 

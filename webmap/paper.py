@@ -1,0 +1,60 @@
+"""Paper: one A4 page set by Typst, and QR codes as shapes.
+
+Typst is one wheel without system libraries (WeasyPrint needs Pango), writes tagged PDF/UA in the language of
+the page (ReportLab and fpdf2 do not), measures what it sets, and reads texts as data, never as markup. Equal
+words give equal bytes: it reads no clock, and its identifiers are hashes of the content.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import segno
+import typst
+
+_HERE = Path(__file__).parent
+_SHEET = _HERE / "templates" / "card.typ"
+_FONTS = _HERE / "static" / "vendor" / "inter"
+
+
+def size(words: Mapping[str, Any]) -> int | None:
+    """Which size of the sheet holds the words on one page, 0 the largest; None where none does."""
+    answer = _compiler(words).query("<fits>", field="value", one=True)
+    found: int | None = json.loads(answer)
+    return found
+
+
+def pdf(words: Mapping[str, Any]) -> bytes:
+    """The sheet as PDF/UA-1; plain tagged PDF where a name has letters that the font does not have."""
+    compiler = _compiler(words)
+    try:
+        made = compiler.compile(format="pdf", pdf_standards="ua-1")
+    except typst.TypstError:
+        made = compiler.compile(format="pdf")
+    if not isinstance(made, bytes):
+        raise TypeError("One sheet makes one file.")
+    return made
+
+
+def qr(address: str) -> str:
+    """An address as a QR code, one SVG path; a sixth of it may be damaged."""
+    out = io.BytesIO()
+    code = segno.make_qr(address, error="m")
+    code.save(
+        out, kind="svg", xmldecl=False, svgns=True, border=0, omitsize=True, svgclass=None, lineclass=None
+    )
+    return out.getvalue().decode().strip()
+
+
+def _compiler(words: Mapping[str, Any]) -> typst.Compiler:
+    """A new one each time: one alone keeps its words between calls, and threads share the rest anyway."""
+    sheet = {"card": json.dumps(words, ensure_ascii=False, sort_keys=True)}
+    return typst.Compiler(_SHEET, root=_SHEET.parent, font_paths=_fonts(), sys_inputs=sheet)
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> typst.Fonts:
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(_FONTS)])

@@ -2,7 +2,7 @@
 
 What stands on it is chosen by a rule. Of every role the responsible come first, then the nearest: one each,
 and a second one for as many roles, in their order, as there is room for; then up to two cases. The first
-choice that is readable from a metre is taken, else the first that fits at all. A fact is shown whole or not
+choice that is readable from a metre is taken, else the one in the next smaller type. A fact is shown whole or not
 at all, and the card says how many more there are. Ages are told on the card's own day, so that the same data
 and day make the same card for ever.
 """
@@ -10,6 +10,7 @@ and day make the same card for ever.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import lru_cache
 
 import shapely
 from flask import Blueprint, Flask, Response, g, render_template, request, url_for
@@ -21,6 +22,7 @@ from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
 from layers.places import Area
 from webmap import db, i18n, locator, names, paper, params, replies
+from webmap.db import House, Revisions
 from webmap.replies import Shape
 
 bp = Blueprint("cards", __name__)
@@ -164,22 +166,26 @@ def made(kind: str, code: str, *, as_of: date) -> tuple[Card, int]:
         NotFound: there is no such place, or it was not there on the day.
         TooMuch: not even the shortest card fits.
     """
+    return _made(db.house(), db.revisions(), i18n.language(), request.url_root, kind, code, as_of)
+
+
+@lru_cache(maxsize=256)
+def _made(
+    _house: House, _revisions: Revisions, _language: str, _root: str, kind: str, code: str, as_of: date
+) -> tuple[Card, int]:
+    """The arguments are all that it depends on: the QR code holds the root of the address."""
     subject = _settlement(code, as_of) if kind == "settlement" else _municipality(code, as_of)
     reply = replies.reply(subject.place, as_of=as_of, today=as_of, name=subject.name)
     drawn = locator.draw(
         replies.known(), subject.place, municipality=subject.municipality, county=subject.county, as_of=as_of
     )
-    small = None
-    for budget in _budgets(len(reply["roles"])):
-        found = _card(subject, reply, drawn, budget, as_of)
-        size = paper.size(asdict(found))
-        if size is not None and size <= _READABLE:
-            return found, size
-        if size is not None and small is None:
-            small = found, size
-    if small is None:
-        raise TooMuch(name=subject.name)
-    return small
+    for smallest in range(_READABLE, paper.SMALLEST + 1):
+        for budget in _budgets(len(reply["roles"])):
+            found = _card(subject, reply, drawn, budget, as_of)
+            size = paper.size(asdict(found), smallest=smallest)
+            if size is not None:
+                return found, size
+    raise TooMuch(name=subject.name)
 
 
 # --- The place

@@ -20,9 +20,12 @@ _SHEET = _HERE / "templates" / "card.typ"
 _FONTS = _HERE / "static" / "vendor" / "inter"
 
 
-def size(words: Mapping[str, Any]) -> int | None:
+SMALLEST = 7
+
+
+def size(words: Mapping[str, Any], *, smallest: int = SMALLEST) -> int | None:
     """Which size of the sheet holds the words on one page, 0 the largest; None where none does."""
-    answer = _compiler(words).query("<fits>", field="value", one=True)
+    answer = _compiler(words, smallest=str(smallest)).query("<fits>", field="value", one=True)
     found: int | None = json.loads(answer)
     return found
 
@@ -49,9 +52,9 @@ def qr(address: str) -> str:
     return out.getvalue().decode().strip()
 
 
-def _compiler(words: Mapping[str, Any]) -> typst.Compiler:
+def _compiler(words: Mapping[str, Any], **more: str) -> typst.Compiler:
     """A new one each time: one alone keeps its words between calls, and threads share the rest anyway."""
-    sheet = {"card": json.dumps(words, ensure_ascii=False, sort_keys=True)}
+    sheet = {"card": json.dumps(words, ensure_ascii=False, sort_keys=True), **more}
     return typst.Compiler(_SHEET, root=_SHEET.parent, font_paths=_fonts(), sys_inputs=sheet)
 
 

@@ -2,9 +2,9 @@
 
 What stands on it is chosen by a rule. Of every role the responsible come first, then the nearest: one each,
 and a second one for as many roles, in their order, as there is room for; then up to two cases. The first
-choice that is readable from a metre is taken, else the one in the next smaller type. A fact is shown whole or not
-at all, and the card says how many more there are. Ages are told on the card's own day, so that the same data
-and day make the same card for ever.
+choice that is readable from a metre is taken, else one in the next smaller type. A fact is shown whole or
+not at all, and the card says how many more there are. Ages are told on the card's own day, so that the same
+data and day make the same card for ever.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

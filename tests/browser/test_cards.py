@@ -19,6 +19,7 @@ ROOM = """() => {
 
 def test_every_card_prints_to_one_page(visit):
     visitor, wrong = visit(), {}
+    visitor.context.set_default_timeout(30_000)
     for number, (kind, code) in enumerate(subjects()):
         # Russian is the longest; the others take turns with it.
         language = ("ru", "et", "ru", "en")[number % 4]
@@ -33,7 +34,9 @@ def test_every_card_prints_to_one_page(visit):
 
 @pytest.mark.parametrize("size", ["desktop", "phone", "small"])
 def test_a_card_fits_the_screen_and_axe_finds_nothing(visit, size):
-    page = visit(size=size).go(f"/ru/card/settlement/5913?as_of={DAY}")
+    visitor = visit(size=size)
+    visitor.context.set_default_timeout(30_000)
+    page = visitor.go(f"/ru/card/settlement/5913?as_of={DAY}")
 
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})

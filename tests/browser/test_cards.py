@@ -26,7 +26,7 @@ def test_every_card_prints_to_one_page(visit):
         page = visitor.go(f"/{language}/card/{kind}/{code}?as_of={DAY}")
         printed = pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=True)))
         room = page.evaluate(ROOM)
-        if len(printed.pages) != 1 or room < 0:
+        if len(printed.pages) != 1 or room < -0.1:  # Rounding of the browser.
             wrong[language, kind, code] = (len(printed.pages), room)
 
     assert wrong == {}

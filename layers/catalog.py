@@ -46,7 +46,7 @@ class Role:
     It is played by organisations of a `layer`, or only by those that can do one of `capabilities`; or by an
     area of a kind itself (`area`), as a municipality does. `guide` is the practice that says how to begin
     where nobody plays it; `above` are organisations to turn to meanwhile. `parties` are the codes by which
-    cases name it.
+    cases name it, and `advice` says in plain words what to turn to it for.
     """
 
     key: str
@@ -57,6 +57,7 @@ class Role:
     guide: str = ""
     above: tuple[str, ...] = ()
     parties: tuple[str, ...] = ()
+    advice: Words = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

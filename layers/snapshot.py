@@ -75,6 +75,11 @@ class Snapshot:
         hits = [i for i in self.tree.query(point, predicate="intersects") if there[i]]
         return [self.areas[i] for i in sorted(hits, key=lambda i: (-self.sizes_m2[i], self.areas[i].key))]
 
+    def shapes_of(self, keys: Iterable[str], *, as_of: date) -> list[shapely.Geometry]:
+        """The metric shapes of the areas with these keys, as they were on the day, by key."""
+        wanted, there = set(keys), self.area_days.there(as_of)
+        return [self.shapes[i] for i, area in enumerate(self.areas) if there[i] and area.key in wanted]
+
 
 def take(session: Session, kinds: Iterable[str]) -> Snapshot:
     """Reads everything that is known now; `kinds` are the kinds of area that are wanted."""

@@ -1,7 +1,8 @@
-"""The console command: `turvakaart serve`, `setup`, `answer`."""
+"""The console command: `turvakaart serve`, `setup`, `answer`, `card`."""
 
 import json
 import os
+import re
 import webbrowser
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +75,40 @@ def answer(instance: Path | None, as_json: bool, **asked: str) -> None:
             click.echo(f"  {one['name']}, {one['municipality']}: {one['lat']} {one['lon']}", err=True)
         raise click.ClickException(said.get("detail", found.text))
     click.echo(json.dumps(said, ensure_ascii=False, indent=2) if as_json else found.text)
+
+
+@cli.command()
+@_INSTANCE
+@click.argument("kind", type=click.Choice(["municipality", "settlement"]))
+@click.argument("code")
+@click.option("--lang", "language", default="", help="The language of the card; default: the instance's own.")
+@click.option("--as-of", "day", default="", help="The day of the card, as 2026-11-22; default: today.")
+@click.option(
+    "--address",
+    default="http://127.0.0.1:8080/",
+    show_default=True,
+    help="Where others reach this map: the QR code leads there.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The PDF to write."
+)
+def card(
+    instance: Path | None, kind: str, code: str, language: str, day: str, address: str, out: Path
+) -> None:
+    """Writes the safety card of a place: one A4 page for the wall of the village hall."""
+    if not re.match(r"https?://[^/]", address):
+        raise click.BadParameter("It begins with http:// or https:// and a host.", param_hint="--address")
+    settings = _settings(instance)
+    _set_up(settings)
+    from webmap import cards, create_app
+
+    app = create_app(settings)
+    try:
+        made = cards.printed(app, kind, code, language=language, as_of=day, address=address)
+        out.write_bytes(made)
+    except (LayersError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(str(out))
 
 
 def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:

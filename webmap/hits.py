@@ -30,6 +30,7 @@ class Found:
     """One hit as it is shown. `opens_panel` says whether its page fits beside the map."""
 
     kind: str
+    key: str
     label: str
     name: str
     note: str
@@ -77,6 +78,7 @@ def _index(house: House, as_of: date, _revisions: Revisions) -> search.Index:
 def _found(hit: Hit) -> Found:
     return Found(
         kind=hit.kind,
+        key=hit.key,
         label=gettext(_KINDS[hit.kind]) if hit.kind in _KINDS else i18n.label("area_kinds", hit.kind),
         name=_name(hit),
         note=_note(hit),

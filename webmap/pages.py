@@ -30,6 +30,7 @@ from layers.practices import Case
 from webmap import (
     addresses,
     big,
+    cards,
     charts,
     choices,
     context,
@@ -46,6 +47,7 @@ from webmap import (
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
+bp.register_blueprint(cards.bp)
 _YEAR_S = 31_536_000
 _HITS = 50
 _LISTED = 1000

@@ -102,6 +102,7 @@ def _role(found: RoleAnswer, today: date) -> Shape:
     return {
         "key": role.key,
         "label": i18n.plain(role.label),
+        "advice": i18n.plain(role.advice),
         "played": found.is_played,
         "areas": [_area(area) for area in found.areas],
         "matches": [_match(match, today) for match in found.matches],

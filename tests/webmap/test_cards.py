@@ -16,7 +16,7 @@ from layers import places
 from layers.answers import NEAREST
 from tests.webmap import site
 from tests.webmap.site import look
-from webmap import cards, db, replies
+from webmap import cards, db, replies, sharing
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = "2026-11-22"
@@ -219,7 +219,7 @@ def test_an_unchanged_file_is_not_sent_again(client):
     ("path", "status", "sentence"),
     [
         ("municipality/9999", 404, "There is no area “9999” of the kind “municipality”."),
-        ("settlement/9999999", 404, "There is no settlement “9999999”."),
+        ("settlement/9999999", 404, "There is no place “9999999”."),
         ("municipality/0184?as_of=2001", 404, "was not there on 1 January 2001. Name a day"),
         ("municipality/0184.pdf?as_of=2001", 404, "was not there on 1 January 2001. Name a day"),
         ("county/0037", 404, "Sellel aadressil ei ole lehte."),

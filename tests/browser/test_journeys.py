@@ -1,4 +1,4 @@
-"""Whole journeys: by keyboard, by screen reader, at 400 % zoom, without scripts, through a storm, by a link."""
+"""Whole journeys: by keyboard and screen reader, at 400 % zoom, without scripts, in storms, by a link."""
 
 import random
 from collections import Counter
@@ -24,6 +24,17 @@ def opened(visitor):
 
 def closed(visitor):
     return visitor.until("document.getElementById('detail').hidden", True, within_s=15)
+
+
+def steady(visitor, look, within_s=20):
+    """What `look` sees once it has been the same for a second."""
+    seen = []
+    for _ in range(within_s * 4):
+        seen.append(look())
+        if len(seen) > 4 and all(one == seen[-1] for one in seen[-5:]):
+            return seen[-1]
+        visitor.page.wait_for_timeout(250)
+    raise AssertionError(f"it does not come to rest: {seen[-2:]}")
 
 
 def put(visitor, path):
@@ -75,18 +86,20 @@ def test_at_400_percent_nothing_scrolls_sideways_and_nothing_covers_the_bar(visi
 
 TARGETS = """(within) => {
   const shown = [...document.querySelectorAll(within)]
-    .flatMap((one) => [...one.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')])
+    .flatMap((one) => [...one.querySelectorAll('a[href], button, input, select, textarea, summary')])
     .filter((one) => one.checkVisibility() && !one.closest('.visually-hidden, .skip'));
   const box = (one) => (one.closest('label') || one).getBoundingClientRect();
   const middle = ({ x, y, width, height }) => [x + width / 2, y + height / 2];
   const inText = (one) => getComputedStyle(one).display === 'inline' && [...one.parentNode.childNodes]
     .some((node) => node.nodeType === 3 && /\\w/u.test(node.textContent));
-  /* How far a circle's middle is from a box. */
-  const apart = ([x, y], b) => Math.hypot(Math.max(b.left - x, 0, x - b.right), Math.max(b.top - y, 0, y - b.bottom));
-  const small = (b) => b.width < 23.5 || b.height < 23.5;
-  return [shown.length, shown.filter((one) => small(box(one)) && !inText(one)).filter((one) => shown.some((other) =>
-    other !== one && (apart(middle(box(one)), box(other)) < 12
-      || (small(box(other)) && Math.hypot(...middle(box(one)).map((v, i) => v - middle(box(other))[i])) < 24))))
+  /* How far a point is from a box: a circle of 24 points may touch no other target. */
+  const apart = ([x, y], { left, right, top, bottom }) =>
+    Math.hypot(Math.max(left - x, 0, x - right), Math.max(top - y, 0, y - bottom));
+  const small = (one) => box(one).width < 23.5 || box(one).height < 23.5;
+  const crowded = (one) => shown.some((other) => other !== one
+    && (!one.closest('label') || one.closest('label') !== other.closest('label'))
+    && apart(middle(box(one)), box(other)) < (small(other) ? 24 : 12));
+  return [shown.length, shown.filter((one) => small(one) && !inText(one) && crowded(one))
     .map((one) => [one.tagName, one.textContent.trim().slice(0, 40), box(one).width, box(one).height])];
 }"""
 
@@ -216,8 +229,8 @@ def tree(page, *roles):
 
 CONTROLS = ("button", "combobox", "checkbox", "link", "textbox", "radio", "DisclosureTriangle", "Date")
 PLACES = ("application", "region", "complementary", "navigation", "group", "banner", "main", "heading")
-# The same in every language: names of things, and the codes of the languages.
-NAMES = {"ET", "EN", "RU", "Turvakaart", ""}
+# The same in every language: names, the codes of the languages, and the browser's own button.
+NAMES = {"ET", "EN", "RU", "Turvakaart", "", "Show date picker Show date picker"}
 
 
 @pytest.mark.parametrize("language", ["et", "ru"])
@@ -327,13 +340,15 @@ def test_forced_colours_hide_no_control(visit, size):
     assert edges == []
 
 
-SPACED = """* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important; }
+SPACED = """* { line-height: 1.5 !important; letter-spacing: .12em !important; }
+* { word-spacing: .16em !important; }
 p { margin-bottom: 2em !important; }"""
 CLIPPED = """() => [...document.querySelectorAll('body *')].filter((one) => {
   const { overflowX, overflowY, clipPath } = getComputedStyle(one);
   const cut = (way) => way === 'hidden' || way === 'clip';
-  if (!one.checkVisibility() || clipPath !== 'none' || one.closest('.visually-hidden, .folium-map, svg, .paper')) return false;
-  if (one.matches('body.app') || !one.textContent.trim() || one.matches('select, option, textarea')) return false;
+  if (!one.checkVisibility() || clipPath !== 'none' || !one.textContent.trim()) return false;
+  if (one.closest('.visually-hidden, .folium-map, svg')) return false;
+  if (one.matches('body.app, select, option')) return false;
   const pressed = one.matches('.button, button, summary, .tag');
   return ((cut(overflowX) || pressed) && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0)
     || ((cut(overflowY) || pressed) && one.scrollHeight > one.clientHeight + 1 && one.clientHeight > 0);
@@ -380,8 +395,7 @@ STATE = """() => ({
   heading: document.getElementById('detail').hidden ? '' : document.querySelector('#detail h1').textContent,
   when: document.querySelector('#legend .when')?.textContent || '',
 })"""
-VIEW = """() => { const { lat, lng } = map_0.getCenter(); const { x, y } = map_0.project([lat, lng], map_0.getZoom());
-  return [map_0.getZoom(), x, y]; }"""
+VIEW = """() => { const { x, y } = map_0.project(map_0.getCenter()); return [map_0.getZoom(), x, y]; }"""
 LINKS = [
     "#at=9/58.38/26.72",
     "#at=16/58.37799/26.72902",
@@ -438,7 +452,7 @@ STEPS = {
     "answer": "turvakaart.open('here?lat=58.38&lon=26.72')",
     "close": "document.querySelector('[data-back]').click()",
     "county": """(() => { const one = document.querySelector('select[name=county]');
-        one.selectedIndex = {n}; one.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()""",
+        one.selectedIndex = {n}; one.dispatchEvent(new Event('change', { bubbles: true })); })()""",
 }
 
 
@@ -446,24 +460,19 @@ STEPS = {
 def test_after_a_storm_of_steps_the_map_and_the_address_agree(visit, seed):
     chance = random.Random(seed)  # noqa: S311
     kinds = [*STEPS, "back", "forward", "back"]
-    steps = [STEPS[chance.choice(kinds)].format(n=chance.randrange(1, 5)) for _ in range(40)]
+    steps = [STEPS[chance.choice(kinds)].replace("{n}", str(chance.randrange(1, 5))) for _ in range(40)]
     visitor = visit(motion="reduce")
     page = visitor.map("/et/#at=8/58.6/25")
-    page.evaluate("(at) => (window.came = at)", 1)
+    for _ in range(steps.count(STEPS["back"])):  # So that no step leads out of the map.
+        page.evaluate("document.querySelector('input[value=villages]').click()")
     for step in steps:
         page.evaluate(f"void {step}")
         page.wait_for_timeout(chance.choice((0, 5, 40)))
-    if not page.url.startswith(f"{visitor.home}/et/#"):  # Back beyond the first page of the storm.
-        page.go_forward()
-    visitor.ready()
-    settled = (page.url, page.evaluate(STATE))
-    visitor.settle()
-    url, state, view = page.url, page.evaluate(STATE), page.evaluate(VIEW)
+    url, state, view = steady(visitor, lambda: (page.url, page.evaluate(STATE), page.evaluate(VIEW)))
     other = visit(motion="reduce")
     again = other.map(url.removeprefix(visitor.home))
     other.settle()
 
-    assert settled == (url, state)
     assert again.evaluate(STATE) == state
     assert max(abs(a - b) for a, b in zip(view, again.evaluate(VIEW), strict=True)) <= 1
 
@@ -520,7 +529,7 @@ def test_without_scripts_every_fact_is_reached(visit, language, size):
     page.wait_for_url(f"**/{language}/print?**")
     links = page.locator("noscript a, .paper noscript li").count()
 
-    assert "Setomaa vald" in answer
+    assert ("Сетомаа" if language == "ru" else "Setomaa") in answer
     assert bodies > 4
     assert fact[0] != ""
     assert fact[1] > 0

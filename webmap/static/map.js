@@ -394,6 +394,7 @@ window.turvakaart = (() => {
       if (!isPath(wanted)) return;
       const mine = ++asked;
       if (!push) path = wanted; // The address says so already.
+      const isFree = push || !/[#&]at=/.test(location.hash); // Nobody has named a view.
       tell("loading");
       const [page, query] = wanted.split("?");
       const extra = new URLSearchParams(query || "");
@@ -428,10 +429,10 @@ window.turvakaart = (() => {
       const at = find(wanted);
       mark(at);
       if (!at) return;
-      const { y } = map.getSize();
-      const covered = phone.matches && map.getBounds().contains(at) && map.latLngToContainerPoint(at).y > y * 0.36;
-      if (covered || (push && phone.matches)) map.panTo(map.unproject(map.project(at).add([0, y * 0.28])), { animate: false });
-      else if (push && !map.getBounds().pad(-0.05).contains(at)) map.panTo(at); // Else the address names the view.
+      const whole = map.getSize();
+      const isMiddle = map.latLngToContainerPoint(at).distanceTo(whole.divideBy(2)) < 2; // Under a phone's panel.
+      if (phone.matches && (isFree || isMiddle)) map.panTo(map.unproject(map.project(at).add([0, whole.y * 0.28])), { animate: false });
+      else if (isFree && !map.getBounds().pad(-0.05).contains(at)) map.panTo(at);
     }
     function fold() {
       const inside = detail.contains(document.activeElement);

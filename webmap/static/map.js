@@ -264,6 +264,8 @@ window.turvakaart = (() => {
     let ring = null;
     let asked = 0;
     let restoring = true;
+    let path = ""; // What is open beside the map, or on its way: the address names it from the first.
+    let from = null; // Where the focus was before that opened: there it goes back to.
 
     const container = map.getContainer();
     container.setAttribute("role", "application");
@@ -271,7 +273,7 @@ window.turvakaart = (() => {
     map.getPane("names").setAttribute("aria-hidden", "true");
     L.control.scale({ imperial: false, position: phone.matches ? "topleft" : "bottomleft" }).addTo(map);
 
-    const home = () => map.fitBounds(about.bounds, { animate: false, paddingBottomRight: phone.matches ? [0, 190] : [0, 0] });
+    const home = () => map.fitBounds(about.bounds, { animate: false, paddingBottomRight: [0, phone.matches ? Math.min(190, map.getSize().y / 3) : 0] });
     const lower = (low) => {
       panel.classList.toggle("low", low);
       grip.setAttribute("aria-expanded", String(!low));
@@ -280,19 +282,27 @@ window.turvakaart = (() => {
     /* The address holds the view, the layers and the choice that differ from the start, and what is open. */
     const state = () => {
       const { lat, lng } = map.getCenter();
-      const found = [`at=${map.getZoom()}/${lat.toFixed(4)}/${lng.toFixed(4)}`];
+      const digits = Math.max(4, Math.ceil(map.getZoom() * 0.301 + 0.14)); // Less than half a point of the screen.
+      const found = [`at=${map.getZoom()}/${lat.toFixed(digits)}/${lng.toFixed(digits)}`];
       if (boxes().some((box) => box.checked !== box.defaultChecked)) found.push(`show=${boxes().filter((box) => box.checked).map((box) => box.value)}`);
       for (const part of parts()) if (part.value !== usual(part)) found.push(`${part.name}=${encodeURIComponent(part.value)}`);
-      if (text.dataset.path) found.push(`open=${text.dataset.path.replaceAll("%", "%25").replaceAll("&", "%26")}`);
+      if (path) found.push(`open=${path.replaceAll("%", "%25").replaceAll("&", "%26")}`);
       return `#${found.join("&")}`;
     };
     const write = (push) => {
       if (restoring) return;
       history[push ? "pushState" : "replaceState"](null, "", state());
+      carry();
+    };
+    const carry = () => {
       for (const link of document.querySelectorAll("[data-language]")) link.hash = location.hash;
     };
     const usual = (part) => part.dataset.usual ?? "";
     const asks = () => new URLSearchParams(parts().filter((part) => part.value).map((part) => [part.name, part.value]));
+
+    /* The box or link that stands where one stood before the legend was renewed. */
+    const sameAs = (held) => [...panel.querySelectorAll("#layers input, #layers a, #shades a")]
+      .find((one) => one.tagName === held.tagName && one.value === held.value && one.pathname === held.pathname);
 
     /* Layers, counts, fields and legend follow the choice; what the server says replaces what stood there. */
     let shown = asks().toString(); // The choice whose counts and fields stand in the panel.
@@ -311,6 +321,7 @@ window.turvakaart = (() => {
         const said = new DOMParser().parseFromString(await answer.text(), "text/html");
         if (mine !== turn) return;
         const on = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
+        const held = document.activeElement;
         for (const id of ["layers", "shades"]) document.getElementById(id)?.replaceChildren(...said.getElementById(id).childNodes);
         for (const box of boxes()) box.checked = on.has(box.value);
         for (const part of parts()) {
@@ -318,6 +329,7 @@ window.turvakaart = (() => {
           part.replaceChildren(...said.querySelector(`select[name="${part.name}"]`)?.children ?? part.children);
           part.value = now;
         }
+        if (!held.isConnected) (sameAs(held) || choice.elements.shade).focus({ preventScroll: true });
         tell("");
         document.getElementById("told").textContent = said.getElementById("matched").textContent;
       } catch {
@@ -342,18 +354,19 @@ window.turvakaart = (() => {
         else layer.remove();
       }
     };
-    const restore = async () => {
-      restoring = true;
+    const restore = () => {
+      restoring = true; // Only while this runs: what the visitor does before an answer has come is written.
       const wanted = new URLSearchParams(location.hash.slice(1));
       const [zoom, lat, lng] = viewIn(location.hash);
       if (Number.isFinite(zoom + lat + lng)) map.setView([lat, lng], zoom, { animate: false });
       else home();
       switchLayers(wanted.has("show") ? wanted.get("show").split(",") : null);
       chosen(wanted);
-      const path = wanted.get("open");
-      if (path) await show(path, false);
+      const open = wanted.get("open");
+      if (isPath(open)) show(open, false);
       else close(false);
       restoring = false;
+      carry();
     };
 
     const mark = (latlng) => {
@@ -369,24 +382,39 @@ window.turvakaart = (() => {
       return L.latLng(lat, lng);
     };
 
-    async function show(path, push = true) {
-      if (!/^[\w\-:./?=&%~!*'()]+$/.test(path) || path.includes("//")) return;
+    const isPath = (found) => /^[\w\-:./?=&%~!*'()]+$/.test(found || "") && !found.includes("//");
+
+    /* Back to where one was; on a phone a box for typing would bring its keys up. */
+    const refocus = () => {
+      if (!phone.matches && from?.isConnected) from.focus();
+      if (document.activeElement === document.body || detail.contains(document.activeElement)) (boxes()[0] || panel).focus();
+    };
+
+    async function show(wanted, push = true) {
+      if (!isPath(wanted)) return;
       const mine = ++asked;
+      if (!push) path = wanted; // The address says so already.
+      const isFree = push || !/[#&]at=/.test(location.hash); // Nobody has named a view.
       tell("loading");
-      const [page, query] = path.split("?");
+      const [page, query] = wanted.split("?");
       const extra = new URLSearchParams(query || "");
       extra.set("part", "1");
       for (const [name, day] of Object.entries(about.when)) extra.set(name, day);
+      let inside = false;
       try {
         const answer = await fetch(`${about.pages}${page}?${extra}`);
         const html = await answer.text();
         if (mine !== asked) return;
         const parsed = new DOMParser().parseFromString(html, "text/html");
+        inside = detail.contains(document.activeElement);
         text.replaceChildren(...parsed.body.childNodes);
       } catch {
-        if (mine === asked) tell("failed");
+        if (mine !== asked) return;
+        if (text.dataset.path !== path) fold(); // What stood there is not what the address names.
+        tell("failed");
         return;
       }
+      path = wanted;
       text.dataset.path = path;
       detail.hidden = false;
       legend.hidden = true;
@@ -395,20 +423,30 @@ window.turvakaart = (() => {
       const heading = text.querySelector("h1");
       tell("");
       document.getElementById("told").textContent = heading ? heading.textContent : "";
-      if (push) text.focus({ preventScroll: true });
-      write(push); // Before the map moves: its own entry must not replace the one before this.
-      const at = find(path);
+      if (push && !inside) from = document.activeElement;
+      if (push || inside) text.focus({ preventScroll: true });
+      if (push) write(true); // Before the map moves: its own entry must not replace the one before this.
+      const at = find(wanted);
       mark(at);
-      if (at && phone.matches) map.panTo(map.unproject(map.project(at).add([0, map.getSize().y * 0.28])), { animate: false });
-      else if (at && !map.getBounds().pad(-0.05).contains(at)) map.panTo(at);
+      if (!at) return;
+      const whole = map.getSize();
+      const isMiddle = map.latLngToContainerPoint(at).distanceTo(whole.divideBy(2)) < 2; // Under a phone's panel.
+      if (phone.matches && (isFree || isMiddle)) map.panTo(map.unproject(map.project(at).add([0, whole.y * 0.28])), { animate: false });
+      else if (isFree && !map.getBounds().pad(-0.05).contains(at)) map.panTo(at);
     }
-    function close(push = true) {
-      asked += 1;
+    function fold() {
+      const inside = detail.contains(document.activeElement);
       detail.hidden = true;
       legend.hidden = false;
       delete text.dataset.path;
       text.replaceChildren();
       mark(null);
+      if (inside) refocus();
+    }
+    function close(push = true) {
+      asked += 1;
+      path = "";
+      fold();
       tell("");
       write(push);
     }
@@ -435,10 +473,7 @@ window.turvakaart = (() => {
       else return;
       event.preventDefault();
     });
-    panel.querySelector("[data-back]").addEventListener("click", () => {
-      close();
-      (boxes()[0] || panel).focus({ preventScroll: true });
-    });
+    panel.querySelector("[data-back]").addEventListener("click", () => close());
     panel.addEventListener("change", ({ target }) => {
       if (target.name === "layer") {
         if (target.checked) layers[target.value].addTo(map);
@@ -472,6 +507,11 @@ window.turvakaart = (() => {
       if (event.key === "Escape" && !detail.hidden) close();
     });
     addEventListener("popstate", restore);
+    addEventListener("online", () => {
+      tell("");
+      choose();
+      if (path !== (text.dataset.path ?? "")) show(path, false);
+    });
     addEventListener("hashchange", () => location.hash !== state() && restore());
 
     offerBasemaps(map);

@@ -38,7 +38,7 @@ _WATCH = """(() => {
       throw error;
     }
   };
-  for (const name of ["json", "text"]) {
+  for (const name of ["arrayBuffer", "json", "text"]) {
     const read = Response.prototype[name];
     Response.prototype[name] = async function () {
       try {
@@ -55,6 +55,7 @@ _WATCH = """(() => {
     else requestAnimationFrame(() => requestAnimationFrame(() => (window.visitDrawn = performance.now())));
   };
   requestAnimationFrame(look);
+  window.visitWaits = () => open > 0;
 })()"""
 _PAINTED = """[...document.querySelectorAll("canvas")].reduce((sum, canvas) => {
   const seen = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -89,12 +90,12 @@ class Running:
 
 
 @contextmanager
-def serving(state: Path) -> Iterator[Running]:
-    """Serves Estonia from a store in `state`, which the first start makes."""
+def serving(state: Path, instance: Path = INSTANCE) -> Iterator[Running]:
+    """Serves an instance, Estonia at first, from a store in `state`, which the first start makes."""
     port = free_port()
     line = [sys.executable, "-m", "webmap.cli", "serve", "--port", str(port), "--no-browser"]
     ours = {name: value for name, value in os.environ.items() if not name.startswith("WEBMAP_")}
-    ours |= {"WEBMAP_STATE": str(state), "WEBMAP_INSTANCE": str(INSTANCE)}
+    ours |= {"WEBMAP_STATE": str(state), "WEBMAP_INSTANCE": str(instance)}
     begun = time.perf_counter()
     process = subprocess.Popen(line, cwd=ROOT, env=ours, stdout=subprocess.DEVNULL)
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
@@ -107,7 +108,12 @@ def number(value: float) -> str:
 
 def measure(value: float, unit: str) -> str:
     """A number with its unit (a name of Unicode's CLDR, as "kilometer"), short: 12 km."""
-    return str(format_unit(value, unit, length="short", locale=locale()))
+    return _measured(value, unit, locale())
+
+
+@lru_cache(maxsize=4096)
+def _measured(value: float, unit: str, locale: str) -> str:
+    return str(format_unit(value, unit, length="short", locale=locale))
 
 
 def language_name(code: str) -> str:

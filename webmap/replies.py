@@ -1,19 +1,25 @@
-"""The answer for a place in words: one shape for the page, the panel, JSON and plain text."""
+"""The answer for a place in words: one shape for the page, the panel, JSON and plain text.
+
+What is said of an organisation, area or case is the same in every answer in one language: it is put into
+words once and kept with its `Voice`, so that an answer adds only why somebody matched and the way.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import Any, cast
 
-from flask import url_for
+from flask import request, url_for
 from flask_babel import gettext
 
 from layers import answers, dates, practices, snapshot
 from layers.answers import Answer, CaseMatch, Match, RoleAnswer, Way
-from layers.catalog import Role, Worry
+from layers.catalog import Worry
 from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
-from layers.places import Area, Body, Source
+from layers.places import Body, Source
+from layers.practices import Case
 from layers.snapshot import Snapshot
 from webmap import big, context, db, hits, i18n, names, params
 from webmap.db import House, Revisions
@@ -40,6 +46,34 @@ _NOTES = (
 )
 
 
+_Days = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """How a request is answered: itself the key of what has been put into words for it.
+
+    Organisations and cases are kept by their identity, which lasts as long as `known` holds them: of one
+    key there may be several states. Nothing that is kept may be changed by those who get it.
+    """
+
+    known: Snapshot
+    today: date
+    bodies: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
+    cases: dict[int, tuple[Shape, list[Shape]]] = field(default_factory=dict)
+
+
+def _voice(today: date) -> Voice:
+    days = tuple(context.when().items())
+    return _voices(known(), today, i18n.language(), days, request.script_root)
+
+
+# The language, the days and the root stand in the words and addresses that are kept.
+@lru_cache(maxsize=6)
+def _voices(known: Snapshot, today: date, _language: str, _days: _Days, _root: str) -> Voice:
+    return Voice(known, today)
+
+
 def known() -> Snapshot:
     """What the store knows, in memory, as this request may see it."""
     return _taken(db.house(), db.revisions())
@@ -54,29 +88,32 @@ def _taken(house: House, _revisions: Revisions) -> Snapshot:
 
 def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worry | None = None) -> Shape:
     """The answer in this request's language. `today` is the day against which ages are told."""
-    found = answers.answer(known(), db.instance(), place=place, as_of=as_of)
-    roles = [_role(one, today) for one in found.roles]
+    voice = _voice(today)
+    found = answers.answer(voice.known, db.instance(), place=place, as_of=as_of)
+    roles = [_role(voice, one) for one in found.roles]
     if worry:
         roles = [role for key in worry.roles for role in roles if role["key"] == key]
     return {
         "place": {"lat": place.lat, "lon": place.lon, "name": name},
         "as_of": as_of.isoformat(),
         "language": i18n.language(),
-        "worry": _worry(worry) if worry else None,
+        "worry": _worry(voice, worry) if worry else None,
         "setting": "land" if found.areas else "abroad" if found.abroad else "sea",
-        "where": _where(found),
-        "shore": {**_named(found.shore[0].key), **_going(found.shore[1])} if found.shore else None,
-        "areas": [_area(area) for area in found.areas],
+        "where": _where(voice, found),
+        "shore": {**_named(voice, found.shore[0].key), **_going(voice, found.shore[1])}
+        if found.shore
+        else None,
+        "areas": [_area(voice, area.key, area.accuracy) for area in found.areas],
         "roles": roles,
-        "cases": [_case(case) for case in found.cases],
-        "notes": [str(gettext(note)) for note in _NOTES],
+        "cases": [_case(voice, case) for case in found.cases],
+        "notes": [_sentence(voice, note) for note in _NOTES],
     }
 
 
-def _where(found: Answer) -> str:
+def _where(voice: Voice, found: Answer) -> str:
     """In which areas the place lies, the smallest first; or how far it is from the nearest."""
     if found.areas:
-        return ", ".join(names.area(area.key) for area in reversed(found.areas))
+        return ", ".join(_area_name(voice, area.key) for area in reversed(found.areas))
     if found.abroad:
         return str(gettext(N_("This place is abroad, in {country}."))).format(
             country=i18n.plain(found.abroad.names)
@@ -84,42 +121,44 @@ def _where(found: Answer) -> str:
     if found.shore:
         area, way = found.shore
         return str(gettext(N_("This place is at sea. The nearest land is {area}, {way}."))).format(
-            area=names.area(area.key), way=_way(way)
+            area=_area_name(voice, area.key), way=_way(voice, way)
         )
     return str(gettext(N_("This place is at sea, far from land.")))
 
 
-def _worry(worry: Worry) -> Shape:
+def _worry(voice: Voice, worry: Worry) -> Shape:
     return {
         "key": worry.key,
         "label": i18n.plain(worry.label),
-        "guides": [guide for key in worry.guides if (guide := _guide(key))],
+        "guides": [guide for key in worry.guides if (guide := _guide(voice, key))],
     }
 
 
-def _role(found: RoleAnswer, today: date) -> Shape:
+def _role(voice: Voice, found: RoleAnswer) -> Shape:
     role = found.role
     return {
         "key": role.key,
         "label": i18n.plain(role.label),
         "advice": i18n.plain(role.advice),
         "played": found.is_played,
-        "areas": [_area(area) for area in found.areas],
-        "matches": [_match(match, today) for match in found.matches],
-        "if_none": None if found.is_played else _if_none(role),
+        "areas": [_area(voice, area.key, area.accuracy) for area in found.areas],
+        "matches": [_match(voice, match) for match in found.matches],
+        "if_none": None if found.is_played else _if_none(voice, role.guide, role.above),
     }
 
 
-def _if_none(role: Role) -> Shape:
-    above = [body for body in known().bodies if body.key in role.above]
+@lru_cache(maxsize=64)
+def _if_none(voice: Voice, guide: str, keys_above: tuple[str, ...]) -> Shape:
+    above = [body for body in voice.known.bodies if body.key in keys_above]
     return {
-        "sentence": str(gettext(_NOBODY)),
-        "guide": _guide(role.guide),
+        "sentence": _sentence(voice, _NOBODY),
+        "guide": _guide(voice, guide),
         "above": [{"name": names.body(body), "url": _url("body", key=body.key)} for body in above],
     }
 
 
-def _guide(key: str) -> Shape | None:
+@lru_cache(maxsize=1024)
+def _guide(_voice: Voice, key: str) -> Shape | None:
     title = _guides(db.house(), db.revisions()).get(key)
     return {"key": key, "title": i18n.plain(title), "url": _url("practice", key=key)} if title else None
 
@@ -129,23 +168,41 @@ def _guides(_house: House, _revisions: Revisions) -> dict[str, Mapping[str, str]
     return {found.key: found.titles for found in practices.practices(db.session(), as_of=date.max)}
 
 
-def _match(match: Match, today: date) -> Shape:
-    body = match.body
+def _match(voice: Voice, match: Match) -> Shape:
+    who, whence = voice.bodies.get(id(match.body)) or _told(voice, match.body)
     return {
+        **who,
+        "why": match.why,
+        "reason": _reason(voice, match.why, match.area),
+        "area": match.area,
+        **_going(voice, match.way),
+        "across": [_named(voice, key) for key in match.across],
+        **whence,
+    }
+
+
+def _told(voice: Voice, body: Body) -> tuple[Shape, Shape]:
+    """What is the same about an organisation in every answer: who it is, and where that is known from."""
+    who = {
         "key": body.key,
         "name": names.body(body),
         "url": _url("body", key=body.key),
         "form": i18n.label("forms", body.form),
         "capabilities": [i18n.label("capabilities", code) for code in body.capabilities],
         "readiness": i18n.label("readiness", body.readiness) if body.readiness else "",
-        "why": match.why,
-        "reason": str(gettext(_REASONS[match.why])).format(area=names.area(match.area)),
-        "area": match.area,
-        **_going(match.way),
-        "across": [_named(key) for key in match.across],
-        "place": _place(body),
-        "source": _source(body.source, today),
     }
+    whence = {"place": _place(body), "source": _source(body.source, voice.today)}
+    return voice.bodies.setdefault(id(body), (who, whence))
+
+
+@lru_cache(maxsize=4096)
+def _reason(voice: Voice, why: str, area: str) -> str:
+    return str(gettext(_REASONS[why])).format(area=_area_name(voice, area))
+
+
+@lru_cache(maxsize=128)
+def _sentence(_voice: Voice, text: str) -> str:
+    return str(gettext(text))
 
 
 def _place(body: Body) -> Shape | None:
@@ -166,51 +223,76 @@ def _source(source: Source, today: date) -> Shape:
     }
 
 
-def _case(found: CaseMatch) -> Shape:
-    case = found.case
-    reason = gettext(_CASE_SHARES).format(area=names.area(found.area)) if found.area else gettext(_CASE_NEAR)
+def _case(voice: Voice, found: CaseMatch) -> Shape:
+    what, guides = voice.cases.get(id(found.case)) or _told_case(voice, found.case)
     return {
+        **what,
+        "reason": _case_reason(voice, found.area),
+        "area": found.area,
+        **_going(voice, found.way),
+        "practices": guides,
+    }
+
+
+def _told_case(voice: Voice, case: Case) -> tuple[Shape, list[Shape]]:
+    what = {
         "key": case.key,
         "title": i18n.plain(case.titles),
         "url": _url("case", key=case.key),
         "outcome": case.outcome,
-        "reason": str(reason),
-        "area": found.area,
-        **_going(found.way),
-        "practices": [guide for link in case.practices if (guide := _guide(link.practice))],
     }
+    guides = [guide for link in case.practices if (guide := _guide(voice, link.practice))]
+    return voice.cases.setdefault(id(case), (what, guides))
 
 
-def _going(way: Way | None) -> Shape:
+@lru_cache(maxsize=1024)
+def _case_reason(voice: Voice, area: str) -> str:
+    if not area:
+        return str(gettext(_CASE_NEAR))
+    return str(gettext(_CASE_SHARES)).format(area=_area_name(voice, area))
+
+
+def _going(voice: Voice, way: Way | None) -> Shape:
     return {
         "distance_m": way.distance_m if way else None,
         "bearing": way.bearing if way else None,
-        "way": _way(way) if way else "",
+        "way": _way(voice, way) if way else "",
     }
 
 
-def _way(way: Way) -> str:
+def _way(voice: Voice, way: Way) -> str:
     """A way as one would say it: 12 km to the north."""
     said = context.distance(way.distance_m)
-    return (
-        f"{said} {context.direction(way.bearing)}"
-        if way.bearing is not None and way.distance_m >= 100
-        else said
-    )
+    if way.bearing is None or way.distance_m < 100:
+        return said
+    return f"{said} {_direction(voice, round(way.bearing / 45) % 8)}"
 
 
-def _area(area: Area) -> Shape:
+@lru_cache(maxsize=64)
+def _direction(_voice: Voice, eighth: int) -> str:
+    return context.direction(45 * eighth)
+
+
+@lru_cache(maxsize=8192)
+def _area(voice: Voice, key: str, accuracy: str) -> Shape:
+    kind = key.partition(":")[0]
     return {
-        **_named(area.key),
-        "kind": area.kind,
-        "kind_label": i18n.label("area_kinds", area.kind),
-        "accuracy": area.accuracy,
+        **_named(voice, key),
+        "kind": kind,
+        "kind_label": i18n.label("area_kinds", kind),
+        "accuracy": accuracy,
     }
 
 
-def _named(key: str) -> Shape:
+@lru_cache(maxsize=8192)
+def _named(voice: Voice, key: str) -> Shape:
     kind, _, code = key.partition(":")
-    return {"key": key, "name": names.area(key), "url": _url("area", kind=kind, code=code)}
+    return {"key": key, "name": _area_name(voice, key), "url": _url("area", kind=kind, code=code)}
+
+
+@lru_cache(maxsize=8192)
+def _area_name(_voice: Voice, key: str) -> str:
+    return names.area(key)
 
 
 def _url(endpoint: str, **values: Any) -> str:

@@ -7,6 +7,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from webmap import replies
+
 PLACES = {
     "Valga, at the border": {"lat": 57.78, "lon": 26.05},
     "Ruhnu": {"lat": 57.8, "lon": 23.245},
@@ -159,6 +161,24 @@ def test_text_and_json_tell_of_the_same_organisations(client):
     told = [one["name"] for role in answer["roles"] for one in role["matches"]]
     assert len(told) > 10
     assert [name for name in told if f"* {name} (" not in text.text] == []
+
+
+def test_an_answer_does_not_depend_on_what_was_asked_before(client):
+    asked = [
+        {"lat": lat, "lon": lon, "lang": language, **more}
+        for lat, lon in ((58.38, 26.72), (58.25, 22.49), (59.9, 24.9))
+        for more in ({}, {"as_of": "2012-05-15"})
+        for language in ("et", "en", "ru")
+    ]
+    alone = []
+    for query in asked:
+        replies._voices.cache_clear()
+        alone.append(client.get("/api/answer", query_string=query).data)
+
+    one_after_another = [client.get("/api/answer", query_string=query).data for query in asked]
+
+    assert len(set(alone)) == len(asked)
+    assert one_after_another == alone
 
 
 def test_a_worry_puts_the_roles_in_its_own_order(client, estonia):

@@ -100,7 +100,7 @@
       if (this.sheet) this.show(this.sheet, near);
       if (!near) this.tallies.load(this.chart.getZoom() < 8 ? this.options.far : this.options.middle);
       else if (this.options.tiles) this.prepare();
-      else this.ask();
+      else this.fetchFrame();
     },
     show(layer, wanted) {
       if (wanted && !this.hasLayer(layer)) this.addLayer(layer);
@@ -130,7 +130,7 @@
       return L.geoJSON({ type: "FeatureCollection", features }, { interactive: false, pane, style });
     },
     /* Without tiles: what meets the frame, said when it is not all. */
-    async ask() {
+    async fetchFrame() {
       const seen = this.chart.getBounds();
       const low = (value) => Math.floor(value / GRID) * GRID;
       const high = (value) => Math.ceil(value / GRID) * GRID;

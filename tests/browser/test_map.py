@@ -446,12 +446,12 @@ def test_a_village_is_found_from_the_map_and_survives_a_reload(visit):
     visitor = visit()
     page = visitor.map("/et/")
 
-    page.get_by_role("searchbox").first.fill("obinitsa")
+    page.get_by_role("combobox").first.fill("obinitsa")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Obinitsa küla").click()
     visitor.until("location.hash.includes('open=here')")
 
-    assert visitor.panel() == "Kes on lähedal"
+    assert visitor.panel() == "Kes siin turvalisuse eest hoolitseb"
     assert "Setomaa vald" in page.locator("#detail").inner_text()
     page.reload()
     visitor.until("document.querySelector('#detail-text h1') !== null")
@@ -462,7 +462,7 @@ def test_a_search_with_signs_survives_a_reload(visit):
     visitor = visit()
     page = visitor.map("/et/")
 
-    page.get_by_role("searchbox").first.fill("Rõuge 50% & rohkem")
+    page.get_by_role("combobox").first.fill("Rõuge 50% & rohkem")
     page.keyboard.press("Enter")
     visitor.until("location.hash.includes('open=search')")
     heading = visitor.panel()

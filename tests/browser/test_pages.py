@@ -22,7 +22,7 @@ PAGES = [
     "data",
     "offline",
     "coverage",
-    "places/2477:5582",
+    "places/5582",
     "search?q=tartu",
     "here?place=Mustla",
     "print?paper=portrait",

@@ -168,7 +168,7 @@ def test_a_settlement_opens_in_the_panel_and_the_map_goes_there(visit):
     visitor.until("document.getElementById('detail').hidden", False)
     zoom, lat, lon = map(float, visitor.view().split("/"))
 
-    assert visitor.panel() == "Kes on lähedal"
+    assert visitor.panel() == "Kes siin turvalisuse eest hoolitseb"
     assert page.url.startswith(f"{visitor.home}/et/#")
     assert zoom >= 10
     assert (lat, lon) == pytest.approx((57.81, 27.44), abs=0.05)
@@ -355,7 +355,7 @@ def test_my_location_is_asked_for_on_request_and_told_roughly(visit, where):
     assert (
         page.evaluate("JSON.stringify([Object.keys(localStorage), Object.keys(sessionStorage)])") == "[[],[]]"
     )
-    assert "Kes on lähedal" in page.locator("h1:visible").inner_text()
+    assert "Kes siin turvalisuse eest hoolitseb" in page.locator("h1:visible").inner_text()
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])

@@ -340,7 +340,7 @@ def outlines(
         return [(_area(row), row.text) for row in rows]
     shapes_m = _metric(session, [row.id for row in rows])
     drawn_m = shapely.coverage_simplify(shapes_m, STEPS[step]) if STEPS[step] else shapes_m
-    found = texts(drawn_m, srid=store.srid_of(session))
+    found = texts(drawn_m, srid=store.srid_of(session), tolerance_m=STEPS[step])
     return [(_area(row), text) for row, text in zip(rows, found, strict=True)]
 
 

@@ -241,16 +241,16 @@ def test_a_screen_reader_meets_a_combobox_with_its_list(visit):
         ]
         for role in ("combobox", "listbox", "option", "status")
     }
-    (name, about), *others = told["combobox"]
+    # The filter's select boxes are comboboxes too, and no list of theirs is open.
+    ((name, about),) = [one for one in told["combobox"] if one[1].get("expanded")]
 
-    assert others == []
-    assert name == page.get_by_role("combobox").get_attribute("aria-label")
+    assert name == page.locator("input[role=combobox]").get_attribute("aria-label")
     assert (about["expanded"], about["autocomplete"], about["focused"]) == (True, "list", True)
     assert [list_name for list_name, _ in told["listbox"]] == [
         page.locator("form.search").get_attribute("data-suggestions")
     ]
-    assert told["option"][0][0] == "Obinitsa küla asula · Setomaa vald, Võru maakond"
-    assert [state.get("selected") for _, state in told["option"]].count(True) == 1
+    obinitsa = ("Obinitsa küla asula · Setomaa vald, Võru maakond", True)
+    assert obinitsa in [(name, state.get("selected")) for name, state in told["option"]]
     assert len(told["status"]) == 1
 
 

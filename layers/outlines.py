@@ -18,7 +18,7 @@ from layers.columns import wkb_of
 from layers.geo import Shapes
 from layers.model import Area, Outline
 
-STEPS = {"far": 250.0, "middle": 60.0, "near": 0.0}
+STEPS = {"far": 500.0, "middle": 60.0, "near": 0.0}
 """Metres of simplification by zoom step: at most a pixel of the step's largest zoom."""
 MOST = 2000
 """Areas of a kind, above which it is not prepared here."""
@@ -51,15 +51,24 @@ def is_missing(session: Session) -> bool:
 
 def texts(shapes: Shapes, *, srid: int, tolerance_m: float = 0.0) -> list[str]:
     """Shapes in metres, simplified by a tolerance, as GeoJSON geometries in degrees."""
-    # Four digits are at most 6 m away: nothing beside 250, and a sixth of the bytes less.
+    # Four digits are at most 6 m away: nothing beside 500, and a sixth of the bytes less.
     return written(geo.to_degrees(shapes, srid=srid), digits=4 if tolerance_m >= STEPS["far"] else 5)
 
 
 def written(shapes: Shapes, *, digits: int = 5) -> list[str]:
     """Shapes in degrees as GeoJSON geometries."""
     # Five digits are 0.6 m in Estonia, finer than any border of ours is true.
-    rounded = shapely.transform(shapes, lambda points: points.round(digits))
+    rounded = np.asarray(shapely.transform(shapes, lambda points: points.round(digits)), dtype=object)
+    for at in np.flatnonzero(~shapely.is_valid(rounded)):
+        rounded[at] = _without_specks(rounded[at])
     return [str(text) for text in shapely.to_geojson(shapely.orient_polygons(rounded))]
+
+
+def _without_specks(shape: shapely.Geometry) -> shapely.Geometry:
+    """A shape without the islets that its digits cannot tell; whole where nothing else is left."""
+    parts = shapely.get_parts(shape)
+    left = [part for part in parts if part.is_valid and part.area > 0]
+    return shapely.MultiPolygon(left) if left else shape
 
 
 def _prepare(session: Session, kind: str) -> None:

@@ -33,7 +33,7 @@ def _chart(house: House, language: str, when: When, revisions: Revisions, drawin
         )
 
     ground = [
-        maps.Shown(name, "ground", url(name), True, {"pane": name})
+        maps.Shown(name, "ground", url(name, "near"), True, {"pane": name, **_steps(name, url)})
         for name in ("neighbours", "land")
         if name in instance.resources
     ]
@@ -62,17 +62,21 @@ def _shading(language: str, when: When) -> list[maps.Shown]:
 
 def _shown(layer: Layer, url: Any, rank: int) -> maps.Shown:
     if layer.of == "areas":
-        options = {
+        options: dict[str, Any] = {
             "colour": layer.colour,
             "line": layer.symbol,
             "pane": "areas",
-            "far": url(layer.key, "far"),
-            "middle": url(layer.key, "middle"),
+            **_steps(layer.key, url),
         }
         return maps.Shown(layer.key, "areas", url(layer.key, "near"), layer.shown, options)
     page = "cases" if layer.of == "cases" else "bodies"
     options = {"colour": layer.colour, "symbol": layer.symbol, "page": page, "rank": rank}
     return maps.Shown(layer.key, "markers", url(layer.key), layer.shown, options)
+
+
+def _steps(name: str, url: Any) -> dict[str, str]:
+    """The addresses of the coarser zoom steps."""
+    return {step: url(name, step) for step in ("far", "middle")}
 
 
 def _tiled(drawing: Drawing, url: Any, rank: int, when: When) -> maps.Shown:

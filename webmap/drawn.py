@@ -169,7 +169,7 @@ def _packed(features: Iterable[str], about: Mapping[str, Any] = MappingProxyType
 
 def _features(name: str, as_of: date, step: str, only: Filter, today: date) -> Iterable[str]:
     if name in _GROUND:
-        return _shapes(_GROUND[name], as_of, "near")
+        return _shapes(_GROUND[name], as_of, step)
     if name == "settlements":
         return _labels(as_of)
     kind = db.instance().layer(name)

@@ -62,13 +62,6 @@ window.turvakaart = (() => {
     },
   });
 
-  const GROUND = { land: { fillColor: "#fbfaf6", color: "#9db0bc", weight: 0.7 }, neighbours: { fillColor: "#edefec", color: "#c3ced5", weight: 0.6 } };
-  const Ground = FromUrl.extend({
-    look() {
-      return { fillOpacity: 1, ...GROUND[this.options.key] };
-    },
-  });
-
   const DASHES = { line: null, dashed: "8 5", dotted: "1 4" };
   const WEIGHTS = { line: 1, dashed: 2, dotted: 1.2 };
   const Areas = FromUrl.extend({
@@ -94,6 +87,13 @@ window.turvakaart = (() => {
     look() {
       const { colour, line } = this.options;
       return { fill: false, color: colour, opacity: 0.7, weight: WEIGHTS[line], dashArray: DASHES[line] };
+    },
+  });
+
+  const GROUND = { land: { fillColor: "#fbfaf6", color: "#9db0bc", weight: 0.7 }, neighbours: { fillColor: "#edefec", color: "#c3ced5", weight: 0.6 } };
+  const Ground = Areas.extend({
+    look() {
+      return { fillOpacity: 1, ...GROUND[this.options.key] };
     },
   });
 
@@ -149,7 +149,7 @@ window.turvakaart = (() => {
       settled.get(key).forEach((one) => one.redraw());
     },
     _project() {
-      this._radius = size(this._map.getZoom());
+      this._radius = size(this._map.getZoom()) * this.options.crowd(this._map.getZoom());
       this._point = this._map.latLngToLayerPoint(this._latlng);
       const here = settled.get(place(this._latlng)) || [];
       const turn = here.indexOf(this);
@@ -188,10 +188,13 @@ window.turvakaart = (() => {
     fill(collection) {
       this.clearLayers();
       const { colour, symbol, page, rank } = this.options;
+      /* Where there are hundreds, they are dots from far away: the shading under them must be seen. */
+      const many = collection.features.length > 300;
+      const crowd = (zoom) => (many ? (zoom < 8 ? 0.4 : zoom < 9.5 ? 0.65 : 1) : 1);
       for (const { geometry, properties } of collection.features) {
         const [lng, lat] = geometry.coordinates;
         const faded = properties.faded;
-        const mark = new Symbol_([lat, lng], { symbol, rank, radius: 6, fillColor: colour, color: faded ? colour : "#fff", weight: 1.5, fillOpacity: faded ? 0.18 : 1, bubblingMouseEvents: false });
+        const mark = new Symbol_([lat, lng], { symbol, rank, crowd, radius: 6, fillColor: colour, color: faded ? colour : "#fff", weight: many ? 0.75 : 1.5, fillOpacity: faded ? 0.18 : 1, bubblingMouseEvents: false });
         mark.bindTooltip(() => said(properties.name, properties.form), { direction: "top", offset: [0, -6] });
         mark.on("click", () => turvakaart.open(`${page}/${properties.key}`));
         this.addLayer(mark);

@@ -216,9 +216,9 @@ def test_the_browsers_files_are_pinned_and_come_from_no_named_host():
 
     assert "://" not in text
     assert all(each["integrity"].startswith("sha512-") for each in packages.values())
-    assert {f"node_modules/{name}": pin for name, pin in wanted.items()} == {
-        name: each["version"] for name, each in packages.items()
-    }
+    pins = {name: each["version"] for name, each in packages.items()}
+    # What these need in their turn is pinned by the lock alone.
+    assert {f"node_modules/{name}": pin for name, pin in wanted.items()}.items() <= pins.items()
 
 
 def test_every_browser_package_comes_with_its_licence():

@@ -1,7 +1,7 @@
 """Makes a full-size instance for benches and tests: Estonia, and as much again as a whole country would have.
 
-    python scripts/make_instance.py /tmp/full
-    python scripts/make_instance.py /tmp/million --areas 1000000
+    python scripts/make_instance.py full
+    python scripts/make_instance.py million --areas 1000000
 
 Everything that is added is invented, says so in its title, name and source, and is the same at every run.
 Settlement cells share their borders, wiggling like real ones; watch areas crowd where people live. The

@@ -6,7 +6,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 
 from layers import places
@@ -31,10 +31,7 @@ def answer() -> ResponseReturnValue:
         response = Response(render_template("answer.txt", reply=reply), mimetype="text/plain")
     else:
         response = Response(json.dumps(reply, ensure_ascii=False), mimetype="application/json")
-    response.headers["Cache-Control"] = "public, max-age=60"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return packed.conditional(response, "public, max-age=60")
 
 
 @bp.get("/openapi.json")
@@ -54,10 +51,7 @@ def fit() -> ResponseReturnValue:
     about = {"language": i18n.language(), "as_of": as_of.isoformat(), "weights": fits.weights()}
     found = {**about, **_fitting(args, as_of)}
     response = Response(json.dumps(found, ensure_ascii=False), mimetype="application/json")
-    response.headers["Cache-Control"] = "public, max-age=60"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return packed.conditional(response, "public, max-age=60")
 
 
 def _fitting(args: Mapping[str, str], as_of: date) -> dict[str, Any]:
@@ -89,10 +83,7 @@ def find() -> ResponseReturnValue:
     response = Response(
         _hits(db.house(), asked, i18n.language(), db.revisions()), mimetype="application/json"
     )
-    response.headers["Cache-Control"] = f"public, max-age={min(_TYPING_S, params.seconds_left_today())}"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return packed.conditional(response, f"public, max-age={min(_TYPING_S, params.seconds_left_today())}")
 
 
 @lru_cache(maxsize=1024)

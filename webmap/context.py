@@ -48,7 +48,6 @@ def words(settings: Settings) -> dict[str, Any]:
         "body_name": names.body,
         "credits": instance.attributions,
         "day": i18n.day,
-        "direction": direction,
         "embed_origins": settings.embed_origins,
         "distance": distance,
         "instance": instance,

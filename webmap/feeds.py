@@ -10,7 +10,7 @@ from layers import changes, places
 from layers.changes import Change
 from layers.errors import N_
 from layers.places import Body
-from webmap import db, i18n, names, params
+from webmap import db, i18n, names, packed, params
 
 bp = Blueprint("feeds", __name__)
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -103,7 +103,4 @@ def _speak(language: str) -> None:
 
 def _answer(body: bytes, kind: str) -> Response:
     response = Response(body, content_type=f"{kind}; charset=utf-8")
-    response.headers["Cache-Control"] = "public, max-age=300"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return packed.conditional(response, "public, max-age=300")

@@ -26,8 +26,13 @@ def answer(packed: bytes, *, mimetype: str, kept: str) -> Response:
     response = Response(packed if takes_gzip else gzip.decompress(packed), mimetype=mimetype)
     if takes_gzip:
         response.headers["Content-Encoding"] = "gzip"
-    response.headers["Cache-Control"] = kept
     response.vary.add("Accept-Encoding")
+    return conditional(response, kept)
+
+
+def conditional(response: Response, kept: str) -> Response:
+    """The same answer with its Cache-Control and an ETag; empty for a visitor who has it already."""
+    response.headers["Cache-Control"] = kept
     response.add_etag()
     response.make_conditional(request)
     return response

@@ -120,6 +120,16 @@ class Settlement(Fact, Base):
     geom: Mapped[Any] = mapped_column(Geom)
 
 
+class Cell(Fact, Base):
+    """How many people live in one square of a grid; `geom` is its middle, `size_m` its side."""
+
+    __tablename__ = "cell"
+
+    people: Mapped[int] = mapped_column(Integer)
+    size_m: Mapped[int] = mapped_column(Integer)
+    geom: Mapped[Any] = mapped_column(Geom)
+
+
 class Body(Fact, Base):
     """An organisation. Without a known place it is listed, not mapped."""
 

@@ -62,6 +62,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "number": i18n.number,
         "on_map": on_map,
         "page": page,
+        "pages_there": current_app.view_functions,
         "plain": i18n.plain,
         "prose": partial(prose.render, when=when()),
         "same_page": same_page,

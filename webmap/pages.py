@@ -40,6 +40,7 @@ from webmap import (
     i18n,
     networks,
     params,
+    planning,
     replies,
     shading,
     sharing,
@@ -48,6 +49,7 @@ from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
 bp.register_blueprint(cards.bp)
+bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000
 _HITS = 50
 _LISTED = 1000

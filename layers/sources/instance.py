@@ -37,7 +37,14 @@ def checksums(instance: Instance) -> dict[str, str]:
 
 
 def _loaded(instance: Instance) -> list[str]:
-    names = (*_GROUND, "settlements", "counts", "practices", *(layer.key for layer in instance.layers))
+    names = (
+        *_GROUND,
+        "settlements",
+        "cells",
+        "counts",
+        "practices",
+        *(layer.key for layer in instance.layers),
+    )
     return [name for name in names if name in instance.resources]
 
 
@@ -81,6 +88,8 @@ def _read_one(instance: Instance, name: str) -> tuple[str, Checked]:
     path = instance.resources[name].path
     if name == "settlements":
         return "settlement", tables.settlements(path, instance=instance)
+    if name == "cells":
+        return "cell", tables.cells(path, instance=instance)
     if name == "counts":
         return "count", tables.counts(path, instance=instance)
     if name == "practices":

@@ -121,6 +121,17 @@ def _point(lon: float, lat: float, instance: Instance) -> shapely.Point:
     return geo.metric_point(place, srid=instance.metric_crs)
 
 
+def metric_point(east: float, north: float, instance: Instance) -> shapely.Point:
+    """A point in the instance's metric system, which must lie in its territory."""
+    try:
+        place = geo.place_of(east, north, srid=instance.metric_crs)
+    except LayersError as error:
+        raise Unusable(str(error), f"Give metres of EPSG:{instance.metric_crs}.") from error
+    _point(place.lon, place.lat, instance)
+    point: shapely.Point = shapely.set_srid(shapely.Point(east, north), instance.metric_crs)
+    return point
+
+
 def period(start: str, end: str) -> None:
     """An end comes after its beginning; 2019-01 may end what began on 2019-01-29."""
     if start and end and end < start[: len(end)]:

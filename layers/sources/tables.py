@@ -75,6 +75,29 @@ def _settlement(raw: Values, instance: Instance) -> Values:
     return check.placed(_keyed(raw), instance)
 
 
+def cells(file: Path, *, instance: Instance) -> Checked:
+    """Squares of a population grid by their middles, in metres: data/README.md names the columns."""
+    columns: dict[str, Check] = {
+        "code": check.some_text,
+        "east": check.decimal,
+        "north": check.decimal,
+        "size_m": check.whole_number,
+        "people": check.whole_number,
+        "as_of": check.partial_date,
+        "source": check.some_text,
+    }
+    return _Table(file, instance, columns, {}, lambda raw: _cell_of_grid(raw, instance)).read()
+
+
+def _cell_of_grid(raw: Values, instance: Instance) -> Values:
+    for name in ("east", "north", "size_m", "people"):
+        if raw[name] is None:
+            raise Unusable(f"{name} is blank.", "A square needs its middle, its side and its people.")
+    if not raw["size_m"]:
+        raise Unusable("size_m is 0.", "Write the side of the square in metres, for example 1000.")
+    return {**_keyed(raw), "geom": check.metric_point(raw.pop("east"), raw.pop("north"), instance)}
+
+
 def counts(file: Path, *, instance: Instance) -> Checked:
     """How many of a layer were counted in an area, and when: data/README.md names the columns."""
     qualifier = check.one_of(instance.codes.get("qualifiers", {}), blank=True)

@@ -1,0 +1,74 @@
+"""Who could help: the units of a role, with where they are and how soon they leave."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from layers import geo
+from layers.catalog import Role
+from layers.gaps.assumptions import Assumptions
+from layers.places import Body
+from layers.snapshot import Flags, Numbers
+
+_CLOSED = "closed"
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Units with a known place, m rows: metric `points` (m × 2), `turnout_min` minutes until they leave (m).
+
+    `abilities` are what each can do, `forms` what each is. `unplaced` are the keys of those of the same role
+    whose place nobody knows: they are named beside every figure and counted in none.
+    """
+
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    forms: tuple[str, ...]
+    abilities: tuple[frozenset[str], ...]
+    points: Numbers
+    turnout_min: Numbers
+    unplaced: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def only(self, wanted: Flags) -> "Units":
+        """The units that are wanted; `wanted` has m flags."""
+        at = np.flatnonzero(wanted)
+        return Units(
+            tuple(self.keys[i] for i in at),
+            tuple(self.names[i] for i in at),
+            tuple(self.forms[i] for i in at),
+            tuple(self.abilities[i] for i in at),
+            self.points[at],
+            self.turnout_min[at],
+            self.unplaced,
+        )
+
+
+def of_role(bodies: Sequence[Body], role: Role, *, srid: int, assumptions: Assumptions) -> Units:
+    """The units that play a role, by key; a closed unit plays none."""
+    able = set(role.capabilities)
+    return of_bodies(
+        [body for body in bodies if body.layer == role.layer and (not able or able & {*body.capabilities})],
+        srid=srid,
+        assumptions=assumptions,
+    )
+
+
+def of_bodies(bodies: Sequence[Body], *, srid: int, assumptions: Assumptions) -> Units:
+    """These organisations as units, by key, without those that are closed."""
+    there = sorted((body for body in bodies if body.readiness != _CLOSED), key=lambda body: body.key)
+    placed = [body for body in there if body.place is not None]
+    metric = geo.to_metric([body.place.point() if body.place else None for body in placed], srid=srid)
+    return Units(
+        keys=tuple(body.key for body in placed),
+        names=tuple(body.name for body in placed),
+        forms=tuple(body.form for body in placed),
+        abilities=tuple(frozenset(body.capabilities) for body in placed),
+        points=np.column_stack([shapely.get_x(metric), shapely.get_y(metric)]).reshape(-1, 2),
+        turnout_min=np.array([assumptions.turnout(body.form, body.readiness).usual for body in placed]),
+        unplaced=tuple(body.key for body in there if body.place is None),
+    )

@@ -1,0 +1,8 @@
+"""The planner's pages: who is not covered, where areas do not meet, what if, where next.
+
+Each room has one page with its table, its map and its files to take along; `frame` is what they share.
+"""
+
+from webmap.planning import frame
+
+bp = frame.bp

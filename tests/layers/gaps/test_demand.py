@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from layers import imports, model, store
+from layers import geo, imports, model, store
 from layers.gaps import demand
 from layers.gaps.demand import NobodyToCount
 from layers.geo import Place
@@ -128,3 +128,19 @@ def test_people_on_places_agree_with_real_cells_as_far_as_the_page_says(known):
     assert known.people.sum() == pytest.approx(people.sum(), rel=0.03)
     assert np.mean(errors) < demand.PLACES_ERROR
     assert np.quantile(errors, 0.9) < demand.PLACES_ERROR_OFTEN
+
+
+def test_land_is_counted_in_squares_whose_middle_is_dry(session):
+    shape = shapely.box(500_000, 6_400_000, 503_000, 6_402_400).difference(
+        shapely.box(501_000, 6_400_000, 502_000, 6_401_000)
+    )
+    degrees = geo.to_degrees([shapely.segmentize(shape, 100)], srid=make.SRID)[0]
+    make.an_area(session, kind="land", code="ee", shape=degrees)
+    make.an_area(session, kind="county", code="01", shape=degrees)
+
+    found = demand.of_land(session, as_of=DAY)
+
+    expected = [(e, n) for e in (500.5, 501.5, 502.5) for n in (400.5, 401.5) if (e, n) != (501.5, 400.5)]
+    assert sorted(map(tuple, found.points / 1000 - (0, 6000))) == sorted(expected)
+    assert found.people.sum() == 5.0
+    assert set(found.zones["county"]) == {"01"}

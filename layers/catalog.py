@@ -71,6 +71,18 @@ class Worry:
 
 
 @dataclass(frozen=True)
+class Door:
+    """A way in for one audience: the `parties` it speaks to, the `role` they play, the first guides."""
+
+    key: str
+    label: Words
+    lead: Words
+    parties: tuple[str, ...]
+    guides: tuple[str, ...]
+    role: str = ""
+
+
+@dataclass(frozen=True)
 class Basemap:
     """An online basemap that a visitor may ask for."""
 
@@ -114,6 +126,7 @@ class Instance:
     attributions: tuple[str, ...] = ()
     roles: tuple[Role, ...] = ()
     worries: tuple[Worry, ...] = ()
+    doors: tuple[Door, ...] = ()
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -169,6 +182,7 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         attributions=tuple(package.get("attributions", ())),
         roles=_roles(about),
         worries=tuple(_worded(Worry, entry) for entry in about.get("worries", ())),
+        doors=tuple(_worded(Door, entry) for entry in about.get("doors", ())),
     )
 
 
@@ -218,7 +232,13 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
     ):
         if about.get(name) and not is_right(about[name]):
             found.append(Problem(FILE, 0, f"“{name}” cannot be {about[name]}.", remedy))
-    for name, kind in (("layers", Layer), ("basemaps", Basemap), ("roles", Role), ("worries", Worry)):
+    for name, kind in (
+        ("layers", Layer),
+        ("basemaps", Basemap),
+        ("roles", Role),
+        ("worries", Worry),
+        ("doors", Door),
+    ):
         found += _entry_problems(about, name, kind)
     return [*found, *_role_problems(about)]
 
@@ -239,6 +259,16 @@ def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
             for one in value:
                 if one not in known:
                     what = f"roles, “{key}”: the {name} “{one}” is unknown."
+                    yield Problem(FILE, 0, what, "Correct it or add it to this file.")
+    for door in about.get("doors") or ():
+        named = door if isinstance(door, dict) else {}
+        for name, value, known in (
+            ("role", [named["role"]] if named.get("role") else [], {role.get("key") for role in roles}),
+            ("party", named.get("parties") or [], about.get("parties") or {}),
+        ):
+            for one in value:
+                if one not in known:
+                    what = f"doors, “{named.get('key')}”: the {name} “{one}” is unknown."
                     yield Problem(FILE, 0, what, "Correct it or add it to this file.")
     for worry in about.get("worries") or ():
         for one in (worry.get("roles") or ()) if isinstance(worry, dict) else ():

@@ -52,9 +52,7 @@ def _words(practice: Practice, cases: list[Case], address: str) -> dict[str, Any
     ]
     audiences = ", ".join(i18n.label("parties", code) for code in practice.audiences)
     publisher = i18n.plain(db.instance().names)
-    day = practice.as_of and gettext(
-        "Written from %(sources)s", sources=gettext("sources up to %(date)s", date=i18n.day(practice.as_of))
-    )
+    day = practice.as_of and gettext("Written from sources up to %(date)s", date=i18n.day(practice.as_of))
     return {
         "title": i18n.plain(practice.titles),
         "kicker": f"{publisher} · {gettext('Practice')}",

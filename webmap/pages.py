@@ -36,6 +36,7 @@ from webmap import (
     choices,
     context,
     db,
+    doors,
     fits,
     hits,
     i18n,
@@ -51,6 +52,7 @@ from webmap.db import House, Revisions
 bp = Blueprint("pages", __name__)
 bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
+bp.register_blueprint(doors.bp)
 bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000
 _HITS = 50

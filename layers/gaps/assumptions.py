@@ -91,6 +91,10 @@ class Assumptions:
         by_readiness = self.availability_by_readiness.get(readiness)
         return by_readiness or self.availability_by_form.get(form) or self.availability_otherwise
 
+    def kmh(self) -> dict[str, float]:
+        """The usual speed by kind of road, and "otherwise": what `sources.roads.of_extract` wants."""
+        return {kind: span.usual for kind, span in self.roads_kmh.items()}
+
     def spans(self) -> Iterator[tuple[str, Span]]:
         """Every figure with its name, for a list of what was assumed."""
         for one in self.classes:
@@ -178,6 +182,8 @@ class _Reading:
             return None
         turnout = self.by_kind(told.get("turnout_min"), ("turnout_min",), 0, 24 * 60)
         available = self.by_kind(told.get("availability"), ("availability",), 0, 1)
+        if "roads_kmh" in told:
+            self.mapping(told["roads_kmh"], ("roads_kmh",), needed=(_OTHERWISE,))
         margin = self.span(told["margin_min"], ("margin_min",), -60, 60) if "margin_min" in told else None
         return Assumptions(
             classes=self.classes(told.get("classes")),

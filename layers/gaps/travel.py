@@ -203,8 +203,7 @@ class Network:
         # A sparse matrix adds what stands there twice, so that only the quickest may stay.
         first = np.ones(len(tail), dtype=np.bool_)
         first[1:] = (tail[1:] != tail[:-1]) | (head[1:] != head[:-1])
-        # Nothing is no way at all to some of the graph's functions: a road of no time takes a nanosecond.
-        return csr_array((np.maximum(minutes[first], 1e-11), (tail[first], head[first])), shape=(n, n))
+        return csr_array((minutes[first], (tail[first], head[first])), shape=(n, n))
 
     @cached_property
     def _crossings(self) -> tuple[Ordinals, Any]:

@@ -100,6 +100,12 @@ def test_the_usual_pace_of_each_class_is_that_of_its_formula():
     assert found == pytest.approx({"rural": 1.3, "town": 1.56, "city": 1.95})
 
 
+def test_every_road_has_a_speed():
+    for found in (assumptions.read(EE), GENERAL):
+        assert found.kmh()["otherwise"] == found.roads_kmh["otherwise"].usual
+    assert assumptions.read(EE).kmh()["primary"] == 80
+
+
 # --- The file
 
 
@@ -165,6 +171,10 @@ def test_what_is_wrong_is_told_with_its_line(folder, old, new, expected):
         (
             "availability:\n  otherwise: {low: 0, usual: 1, high: 2, source: x}",
             (13, "availability.otherwise.high: “2” cannot be used."),
+        ),
+        (
+            "roads_kmh: {primary: {low: 1, usual: 2, high: 3, source: x}}",
+            (12, "roads_kmh: “otherwise” is missing."),
         ),
         ("position_m: {street: 3}", (12, "position_m.street: It has no parts.")),
     ],

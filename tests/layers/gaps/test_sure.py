@@ -287,6 +287,42 @@ def test_a_matrix_and_a_network_err_in_speed_but_not_in_detour():
     assert share(line, 24.1) < 1  # And a longer one.
 
 
+def test_what_is_wrong_about_one_class_of_country_is_wrong_about_all():
+    """Two classes with the same spans, one unit in the middle: the same rows, world by world."""
+    span = {"detour": Span(1, 1.3, 2), "speed_kmh": Span(20, 50, 80)}
+    assumed = Assumptions(
+        classes=(assumptions.Class("a", {}, 0, **span), assumptions.Class("b", {}, 100, **span)),
+        turnout_otherwise=Span(0, 0, 0),
+    )
+    demand = ways.people([(6000, 0), (-6000, 0)], density=[5, 500])
+
+    found = sure.robustness(
+        travel.StraightLine(assumed), ways.crews([(0, 0)], [0.0]), demand, assumed, within_min=11
+    )
+
+    assert 0.1 < found.share[0] < 0.9
+    assert (found.held[:, 0] == found.held[:, 1]).all()
+
+
+def test_who_may_be_nearer_than_it_seems_is_asked_too():
+    """On the map 3 km apart and only 2 km are in time; but both points may be 2 km off."""
+    exact = ways.assumed(ways.chance_of(1), point=True)
+    off = {"settlement": Span(0, 1000, 2000), "places": Span(0, 1000, 2000)}
+    assumed = Assumptions(classes=exact.classes[:1], turnout_otherwise=Span(0, 0, 0), position_m=off)
+    demand, units = ways.people([(3000, 0)]), ways.crews([(0, 0)], [0.0], precision=["settlement"])
+    within_min = 2 * assumed.classes[0].min_per_km
+
+    found = sure.robustness(
+        travel.StraightLine(assumed), units, demand, assumed, within_min=within_min, draws=500
+    )
+
+    assert travel.StraightLine(assumed).reach(units, demand, within_min=within_min).kth_unit()[0] == -1
+    chance = ways.chance_of(2)
+    truth = [twin_world(chance, assumed, units, demand, within_min, 1)[0] for _ in range(3000)]
+    assert found.share[0] == pytest.approx(np.mean(truth), abs=0.08)  # One sigma is 0.02.
+    assert np.mean(truth) > 0.1
+
+
 # --- Bad and empty
 
 

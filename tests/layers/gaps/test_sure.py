@@ -377,9 +377,10 @@ def test_estonia_is_asked_two_hundred_times_in_a_second():
     )
 
     def once():
-        begun = time.perf_counter()
+        # Time of this process alone: other work on the machine does not make the answer slower.
+        begun = time.process_time()
         found = sure.robustness(travel.StraightLine(assumed), units, demand, assumed, within_min=15)
         assert found.held.shape == (200, 4682)
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     assert min(once() for _ in range(3)) < 1

@@ -582,8 +582,9 @@ def test_the_whole_country_is_asked_in_well_under_a_second(estonian):
     engine = travel.StraightLine(assumptions.read(ROOT / "data" / "ee"), ground)
 
     def once():
-        begun = time.perf_counter()
+        # Time of this process alone: other work on the machine does not make the answer slower.
+        begun = time.process_time()
         engine.reach(units, demand, within_min=15)
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     assert min(once() for _ in range(3)) < 0.9

@@ -16,7 +16,8 @@ class Reach:
 
     `unit` are positions of units, `minutes` from alarm to arrival (turnout and way), `metres` straight; the
     soonest unit of a row stands first, ties by position. Only what takes at most `within_min` is kept.
-    `engine` names how the way was found, in a word that is a key of translation.
+    `engine` names how the way was found, in a word that is a key of translation. `way_m` are the metres of
+    the way, an estimate; None where the engine tells only times.
     """
 
     starts: Ordinals
@@ -26,6 +27,7 @@ class Reach:
     units: int
     within_min: float
     engine: str
+    way_m: Numbers | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -77,6 +79,7 @@ def gathered(
     units: int,
     within_min: float,
     engine: str,
+    way_m: Any = None,
 ) -> Reach:
     """Loose entries, one row each, in the order of Reach; what takes longer than `within_min` falls out."""
     rows, unit = np.asarray(rows, dtype=np.int32), np.asarray(unit, dtype=np.int32)
@@ -84,4 +87,5 @@ def gathered(
     order = np.lexsort((unit, minutes, rows))
     order = order[minutes[order] <= within_min]
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows[order], minlength=demand))]).astype(np.int32)
-    return Reach(starts, unit[order], minutes[order], metres[order], units, within_min, engine)
+    way_m = None if way_m is None else np.asarray(way_m, dtype=float)[order]
+    return Reach(starts, unit[order], minutes[order], metres[order], units, within_min, engine, way_m)

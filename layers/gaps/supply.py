@@ -20,7 +20,8 @@ class Units:
     """Units with a known place, m rows: metric `points` (m × 2), `turnout_min` minutes until they leave (m).
 
     `abilities` are what each can do, `forms` what each is. `unplaced` are the keys of those of the same role
-    whose place nobody knows: they are named beside every figure and counted in none.
+    whose place nobody knows: they are named beside every figure and counted in none. `readiness` and
+    `precision` (of the point) are the organisation's own, empty tuples where they are not told.
     """
 
     keys: tuple[str, ...]
@@ -30,6 +31,8 @@ class Units:
     points: Numbers
     turnout_min: Numbers
     unplaced: tuple[str, ...] = ()
+    readiness: tuple[str, ...] = ()
+    precision: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -45,6 +48,8 @@ class Units:
             self.points[at],
             self.turnout_min[at],
             self.unplaced,
+            tuple(self.readiness[i] for i in at) if self.readiness else (),
+            tuple(self.precision[i] for i in at) if self.precision else (),
         )
 
 
@@ -71,4 +76,6 @@ def of_bodies(bodies: Sequence[Body], *, srid: int, assumptions: Assumptions) ->
         points=np.column_stack([shapely.get_x(metric), shapely.get_y(metric)]).reshape(-1, 2),
         turnout_min=np.array([assumptions.turnout(body.form, body.readiness).usual for body in placed]),
         unplaced=tuple(body.key for body in there if body.place is None),
+        readiness=tuple(body.readiness for body in placed),
+        precision=tuple(body.precision for body in placed),
     )

@@ -282,13 +282,22 @@ def area_names(
 
 def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
     """Every area in which a point lies, the largest first. A point on a border lies in both areas."""
+    return [area for area, _ in areas_with_sizes_at(session, place, as_of=as_of)]
+
+
+def areas_with_sizes_at(
+    session: Session, place: Place, *, as_of: date, kinds: Iterable[str] | None = None
+) -> list[tuple[Area, float]]:
+    """The same with their sizes in square metres, of some kinds only where these are named."""
     point = geo.metric_point(place, srid=store.srid_of(session))
     table = model.Area
     query = model.on_day(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    if kinds is not None:
+        query = query.where(table.kind.in_(sorted(kinds)))
     rows = session.execute(query.where(in_box(table.geom, point.bounds)).order_by(table.key)).all()
     shapes = shapely.from_wkb([row.wkb for row in rows])
-    inside = [(row, shape) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
-    return [_area(row) for row, shape in sorted(inside, key=lambda found: -found[1].area)]
+    inside = [(row, shape.area) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
+    return [(_area(row), size) for row, size in sorted(inside, key=lambda found: -found[1])]
 
 
 def area_states(session: Session, kinds: Iterable[str]) -> list[tuple[Area, shapely.Geometry]]:

@@ -276,9 +276,7 @@ def _ashore(known: Snapshot, landed: int, landing: shapely.Point, as_of: date) -
     """The areas that reach the nearest point of the land, the largest first; of its own kind it alone."""
     there, own = known.area_days.there(as_of), known.areas[landed]
     near = known.tree.query(landing, predicate="dwithin", distance=_ASHORE_M)
-    found = [
-        i for i in near if there[i] and (i == landed or known.areas[i].kind not in (own.kind, _ABROAD))
-    ]
+    found = [i for i in near if there[i] and (i == landed or known.areas[i].kind not in (own.kind, _ABROAD))]
     return [known.areas[i] for i in sorted(found, key=lambda i: (-known.sizes_m2[i], known.areas[i].key))]
 
 

@@ -469,6 +469,21 @@ def known_at(session: Session) -> str:
     return session.scalar(select(func.max(model.Edition.loaded_at))) or ""
 
 
+def turns(session: Session) -> set[str]:
+    """The partial dates on which an entry of the gazetteer, a count or the land began, ended or was told."""
+    found: set[str] = set()
+    town, count, area = model.Settlement, model.Count, model.Area
+    for table, columns in (
+        (town, (town.valid_from, town.valid_to)),
+        (count, (count.valid_from, count.valid_to, count.as_of)),
+        (area, (area.valid_from, area.valid_to)),
+    ):
+        for column in columns:
+            query = model.known(session, select(column).distinct(), table)
+            found |= {*session.scalars(query.where(area.kind == "land") if table is area else query)}
+    return found - {""}
+
+
 def revisions(session: Session) -> dict[str, int]:
     """How often each layer has changed: what caches and addresses compare."""
     return {row.layer: row.number for row in session.execute(select(*model.Revision.__table__.c))}

@@ -5,7 +5,7 @@ from typing import Any
 from layers import answers, dates, outlines
 from layers.catalog import Instance
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 """Rises when an answer changes in a way that a client may notice."""
 
 Schema = dict[str, Any]
@@ -39,6 +39,8 @@ def _ref(name: str) -> Schema:
 
 
 _NAMED = {"key": _TEXT, "name": _TEXT, "url": _URL}
+_CASE = {"key": _TEXT, "title": _TEXT, "url": _URL, "outcome": _TEXT}
+_WHOLE: Schema = {"type": "integer"}
 _GOING = {"distance_m": _NUMBER_OR_NONE, "bearing": _NUMBER_OR_NONE, "way": _TEXT}
 _SCHEMAS: Schema = {
     "Area": _object(**_NAMED, kind=_TEXT, kind_label=_TEXT, accuracy=_TEXT),
@@ -65,6 +67,7 @@ _SCHEMAS: Schema = {
         advice=_TEXT,
         played={"type": "boolean"},
         areas=_list(_ref("Area")),
+        ashore=_list(_object(**_NAMED, kind=_TEXT, kind_label=_TEXT, accuracy=_TEXT, reason=_TEXT)),
         matches=_list(_ref("Match")),
         if_none=_optional(
             _object(
@@ -73,12 +76,22 @@ _SCHEMAS: Schema = {
                 above=_list(_object(name=_TEXT, url=_URL)),
             )
         ),
+        best=_optional(_ref("Best")),
     ),
+    "Best": {
+        **_object(
+            compared=_object(**_NAMED),
+            practice=_optional(_ref("Guide")),
+            case=_object(**_CASE),
+            score=_WHOLE,
+            points={"type": "object", "additionalProperties": _WHOLE},
+            reason=_TEXT,
+        ),
+        "description": "The case of another place that fits the compared area best for this role; the score "
+        "is the sum of the points, and /api/fit tells their formulas.",
+    },
     "Case": _object(
-        key=_TEXT,
-        title=_TEXT,
-        url=_URL,
-        outcome=_TEXT,
+        **_CASE,
         reason=_TEXT,
         area=_TEXT,
         **_GOING,
@@ -89,7 +102,12 @@ _SCHEMAS: Schema = {
         as_of={"type": "string", "format": "date"},
         language=_TEXT,
         worry=_optional(_object(key=_TEXT, label=_TEXT, guides=_list(_ref("Guide")))),
-        setting={"type": "string", "enum": ["land", "sea", "abroad"]},
+        setting={
+            "type": "string",
+            "enum": ["land", "sea", "abroad", "unknown"],
+            "description": "sea: in no known area, at sea, on a lake or in a hole; unknown: nothing of this "
+            "map lies within 60 km.",
+        },
         where=_TEXT,
         shore=_optional(_object(**_NAMED, **_GOING)),
         areas=_list(_ref("Area")),

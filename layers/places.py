@@ -496,16 +496,23 @@ def editions(session: Session) -> list[Edition]:
     if (known := session.info.get("known")) is not None:
         newest = newest.where(table.id <= known)
     query = select(table).where(table.id.in_(newest), table.rows > 0).order_by(table.table_name)
-    return [
-        Edition(
-            name=row.table_name,
-            title=row.title,
-            source=row.source,
-            source_url=row.source_url,
-            licence=row.licence,
-            as_of=row.as_of,
-            loaded_at=row.loaded_at,
-            rows=row.rows,
-        )
-        for row in session.scalars(query)
-    ]
+    return [_edition(row) for row in session.scalars(query)]
+
+
+def editions_of(session: Session, ids: Iterable[int]) -> dict[int, Edition]:
+    """Editions by their numbers."""
+    query = select(model.Edition).where(model.Edition.id.in_(sorted(ids)))
+    return {row.id: _edition(row) for row in session.scalars(query)}
+
+
+def _edition(row: model.Edition) -> Edition:
+    return Edition(
+        name=row.table_name,
+        title=row.title,
+        source=row.source,
+        source_url=row.source_url,
+        licence=row.licence,
+        as_of=row.as_of,
+        loaded_at=row.loaded_at,
+        rows=row.rows,
+    )

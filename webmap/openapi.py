@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from layers import answers, dates, outlines
+from layers import answers, changes, dates, outlines
 from layers.catalog import Instance
 
 VERSION = "1.1.0"
@@ -115,6 +115,24 @@ _SCHEMAS: Schema = {
         cases=_list(_ref("Case")),
         notes=_list(_TEXT),
     ),
+    "History": _object(
+        language=_TEXT,
+        of=_object(**_NAMED),
+        events=_list(_ref("Event")),
+        more=_WHOLE,
+    ),
+    "Event": _object(
+        what={
+            "type": "string",
+            "enum": list(changes.WHATS),
+            "description": "began, turned, closed: in the world; added, changed, ended: on this map.",
+        },
+        date=_TEXT,
+        day=_TEXT,
+        sentence=_TEXT,
+        facts=_list(_object(fact=_TEXT, sentence=_TEXT, before=_TEXT, after=_TEXT)),
+        edition=_optional(_object(title=_TEXT, source=_TEXT, url=_TEXT, as_of=_TEXT, loaded_at=_TEXT)),
+    ),
     "Hits": _object(
         hits=_list(
             {
@@ -217,6 +235,20 @@ def description(instance: Instance) -> Schema:
                 ],
                 {"application/json": {"type": "object"}},
                 also={"404": "There is no such area, practice or case."},
+            ),
+            "/api/history": _reading(
+                "history",
+                "What changed when with an organisation or an area, in the world and on this map, the newest "
+                "first; `more` older events are left out.",
+                [
+                    _asked("body", _TEXT, "An organisation's key."),
+                    _asked("area", _TEXT, "An area's key, as municipality:0184."),
+                    *ask.when,
+                    ask.language,
+                    ask.format,
+                ],
+                {"application/json": _ref("History"), "text/plain": _TEXT},
+                also={"404": "There is no such organisation or area."},
             ),
             "/api/tiles/{layer}/{revision}/{z}/{x}/{y}.mvt": _reading(
                 "tile",

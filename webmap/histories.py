@@ -74,17 +74,20 @@ def of_area(kind: str, code: str, *, most: int = MOST) -> Shape:
 
 
 def _history(events: Iterable[Event], most: int) -> Shape:
-    told = [one for one in map(_event, events) if one["facts"] or one["what"] != changes.CHANGED]
+    told = [one for one in map(_event, events) if one]
     return {"events": told[:most], "more": max(0, len(told) - most)}
 
 
-def _event(event: Event) -> Shape:
+def _event(event: Event) -> Shape | None:
+    """One event; None for a change that is of no use to a reader."""
     facts = [fact for fact in map(_fact, event.facts) if fact]
     sentence = _WHATS[event.what]
     confirmed = next((fact for fact in event.facts if fact.name == "as_of" and fact.after), None)
     is_confirmed = confirmed and {fact.name for fact in event.facts} <= {"as_of", "source"}
     if is_confirmed:
         facts = [fact for fact in facts if fact["fact"] != "as_of"]
+    elif event.what == changes.CHANGED and not facts:
+        return None
     said = str(gettext(_CONFIRMED if is_confirmed else sentence))
     return {
         "what": event.what,

@@ -183,6 +183,8 @@ def _set_up(settings: Settings, *, quietly: bool = False) -> None:
 def _tell(plan: Plan) -> None:
     counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {plan.ended} ended"
     click.echo(f"  {plan.source.resource.name}: {counts}, {plan.unchanged} unchanged")
+    for note in plan.source.notes:
+        click.echo(f"    {note}", err=True)
 
 
 def _tell_tiles(progress: Progress) -> None:

@@ -1,12 +1,15 @@
 """Read: who looks after safety in one place, who is near and able, and why: one answer for every role.
 
-Four reasons make an organisation part of the answer, in this order; where several hold, the first is told:
+Five reasons make an organisation part of the answer, in this order; where several hold, the first is told:
 
 * inside: the place lies in an area of its own kind (a police district, a watch area) for which it is
   responsible;
 * serves: it is responsible for the smallest administrative area there (a settlement or municipality);
 * inherited: it is responsible for a larger one, such as the county;
+* shore: the place lies in no area, and it is responsible on the nearest land;
 * nearest: it is none of these, but among the nearest by straight line to its point.
+
+Farther than `REACH_M` from all of it the answer has nothing to tell, and says so (`Answer.is_unknown`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,16 +25,18 @@ from layers.catalog import Instance, Role
 from layers.geo import Place
 from layers.places import Area, Body
 from layers.practices import Case
-from layers.snapshot import Flags, Numbers, Snapshot
+from layers.snapshot import Flags, Numbers, Sized, Snapshot
 
-INSIDE, SERVES, INHERITED, NEAREST = "inside", "serves", "inherited", "nearest"
-REASONS = (INSIDE, SERVES, INHERITED, NEAREST)
+INSIDE, SERVES, INHERITED, SHORE, NEAREST = "inside", "serves", "inherited", "shore", "nearest"
+REASONS = (INSIDE, SERVES, INHERITED, SHORE, NEAREST)
 # From the smallest to the largest: what one calls "where I live".
 _ADMINISTRATIVE = ("settlement", "municipality", "county", "country")
 _ABROAD = "neighbour"
 REACH_M = 60_000.0
 _MOST_NEAR = 3
 _MOST_CASES = 3
+# Outlines are approximate: areas that end this close to the landing point reach it.
+_ASHORE_M = 100.0
 
 
 @dataclass(frozen=True)
@@ -60,16 +65,20 @@ class Match:
 
 @dataclass(frozen=True)
 class RoleAnswer:
-    """Who plays a role here: the areas that play it themselves, and organisations, responsible ones first."""
+    """Who plays a role here: the areas that play it themselves, and organisations, responsible ones first.
+
+    `ashore` are the areas that play it on the nearest land, for a place that lies in none.
+    """
 
     role: Role
     areas: tuple[Area, ...]
+    ashore: tuple[Area, ...]
     matches: tuple[Match, ...]
 
     @property
     def is_played(self) -> bool:
-        """Whether somebody is responsible here; the nearest are not."""
-        return bool(self.areas) or any(match.why != NEAREST for match in self.matches)
+        """Whether somebody is responsible here; the nearest, and those of the nearest land, are not."""
+        return bool(self.areas) or any(match.why not in (SHORE, NEAREST) for match in self.matches)
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,9 @@ class CaseMatch:
 class Answer:
     """The answer for one place on one day.
 
-    `areas` are those in which it lies, the largest first. Outside all of them (at sea, abroad) `abroad`
-    names the neighbouring country, and `shore` is the nearest municipality or county with the way to it.
+    `areas` are those in which it lies, the largest first. Outside all of them (at sea, abroad, in a hole)
+    `abroad` names the neighbouring country, `shore` is the nearest municipality, or county where there is
+    none, with the way to it, and `ashore` are all areas that reach the nearest point of it.
     """
 
     place: Place
@@ -94,41 +104,64 @@ class Answer:
     areas: tuple[Area, ...]
     abroad: Area | None
     shore: tuple[Area, Way] | None
+    ashore: tuple[Area, ...]
     roles: tuple[RoleAnswer, ...]
     cases: tuple[CaseMatch, ...]
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing at all is known within reach of the place."""
+        return not (self.areas or self.shore or self.cases or any(role.matches for role in self.roles))
 
-def answer(known: Snapshot, instance: Instance, *, place: Place, as_of: date) -> Answer:
-    """Who is responsible, who serves and who is near, for every role of the instance."""
+
+def answer(
+    known: Snapshot, instance: Instance, *, place: Place, as_of: date, more: Sequence[Sized] = ()
+) -> Answer:
+    """Who is responsible, who serves and who is near, for every role of the instance.
+
+    `more` are areas at the place that the snapshot does not hold, because their layer is too big for it.
+    """
     point = geo.metric_point(place, srid=known.srid)
-    found = known.areas_at(point, as_of=as_of)
+    found = known.areas_at(point, as_of=as_of, more=more)
     areas = [area for area in found if area.kind != _ABROAD]
     there = known.body_days.there(as_of)
     far_m = _far_m(known.body_points, point)
+    landing = None if areas else _landing(known, point, as_of)
+    ashore = _ashore(known, *landing, as_of) if landing else []
     return Answer(
         place=place,
         as_of=as_of,
         areas=tuple(areas),
         abroad=next((area for area in found if area.kind == _ABROAD), None) if not areas else None,
-        shore=None if areas else _shore(known, point, as_of),
-        roles=tuple(_role(known, role, point, areas, there, far_m) for role in instance.roles),
+        shore=(known.areas[landing[0]], _way_between(point, landing[1])) if landing else None,
+        ashore=tuple(ashore),
+        roles=tuple(_role(known, role, point, areas, ashore, there, far_m) for role in instance.roles),
         cases=tuple(_cases(known, point, areas, as_of)),
     )
 
 
 def _role(
-    known: Snapshot, role: Role, point: shapely.Point, areas: Sequence[Area], there: Flags, far_m: Numbers
+    known: Snapshot,
+    role: Role,
+    point: shapely.Point,
+    areas: Sequence[Area],
+    ashore: Sequence[Area],
+    there: Flags,
+    far_m: Numbers,
 ) -> RoleAnswer:
     players = there & _able(known, role)
-    responsible = dict(_responsible(known, areas, players))
+    responsible = dict(_responsible(known, areas, players) if areas else _of_shore(known, ashore, players))
     players[list(responsible)] = False
     near = _nearest(known.bodies, players, far_m, most=_MOST_NEAR)
     matches = [
         *(_match(known, i, why, key, point, areas) for i, (why, key) in responsible.items()),
         *(_match(known, i, NEAREST, "", point, areas) for i in near),
     ]
-    own = tuple(area for area in areas if area.kind == role.area)
-    return RoleAnswer(role, own, tuple(sorted(matches, key=_rank)))
+    own, own_ashore = (
+        tuple(area for area in found if area.kind == role.area) if role.area else ()
+        for found in (areas, ashore)
+    )
+    return RoleAnswer(role, own, own_ashore, tuple(sorted(matches, key=_rank)))
 
 
 def plays(role: Role, body: Body) -> bool:
@@ -171,6 +204,18 @@ def _responsible(
                 yield position, (why(area), area.key)
 
 
+def _of_shore(
+    known: Snapshot, ashore: Sequence[Area], players: Flags
+) -> Iterator[tuple[int, tuple[str, str]]]:
+    """The same for the nearest land, each with the smallest of the areas there."""
+    seen: set[int] = set()
+    for area in reversed(ashore):
+        for position in known.serving.get(area.key, ()):
+            if players[position] and position not in seen:
+                seen.add(position)
+                yield position, (SHORE, area.key)
+
+
 def _match(
     known: Snapshot, position: int, why: str, key: str, point: shapely.Point, areas: Sequence[Area]
 ) -> Match:
@@ -204,21 +249,35 @@ def _way_to(end: Numbers, point: shapely.Point) -> Way | None:
     return None if isnan(end[0]) else _way(float(end[0]) - point.x, float(end[1]) - point.y)
 
 
+def _way_between(start: shapely.Point, end: shapely.Point) -> Way:
+    return _way(end.x - start.x, end.y - start.y)
+
+
 def _way(east_m: float, north_m: float) -> Way:
     distance_m = float(np.hypot(east_m, north_m).round(1))
     return Way(distance_m, round(degrees(atan2(east_m, north_m)) % 360, 1) if distance_m else None)
 
 
-def _shore(known: Snapshot, point: shapely.Point, as_of: date) -> tuple[Area, Way] | None:
-    """The nearest municipality, or county where there is none, within reach of a point at sea or abroad."""
+def _landing(known: Snapshot, point: shapely.Point, as_of: date) -> tuple[int, shapely.Point] | None:
+    """The position of the nearest municipality, or county where there is none, and its nearest point.
+
+    None where nothing is within reach of a point at sea or abroad.
+    """
     there = known.area_days.there(as_of)
     for kind in _ADMINISTRATIVE[1:3]:
         found = known.of_kind.get(kind, ())
         best = _nearest_area(known, [i for i in found if there[i]], point)
         if best is not None:
-            end = shapely.get_point(shapely.shortest_line(point, known.shapes[best]), 1)
-            return known.areas[best], _way(end.x - point.x, end.y - point.y)
+            return best, shapely.get_point(shapely.shortest_line(point, known.shapes[best]), 1)
     return None
+
+
+def _ashore(known: Snapshot, landed: int, landing: shapely.Point, as_of: date) -> list[Area]:
+    """The areas that reach the nearest point of the land, the largest first; of its own kind it alone."""
+    there, own = known.area_days.there(as_of), known.areas[landed]
+    near = known.tree.query(landing, predicate="dwithin", distance=_ASHORE_M)
+    found = [i for i in near if there[i] and (i == landed or known.areas[i].kind not in (own.kind, _ABROAD))]
+    return [known.areas[i] for i in sorted(found, key=lambda i: (-known.sizes_m2[i], known.areas[i].key))]
 
 
 def _nearest_area(known: Snapshot, found: Sequence[int], point: shapely.Point) -> int | None:

@@ -20,6 +20,7 @@ Words = Mapping[str, str]
 
 FILE = "instance.yaml"
 PACKAGE = "datapackage.json"
+KEY_FILE = "privacy.key"
 _NEEDED = ("key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds", "layers")
 _KINDS = ("bodies", "cases", "areas")
 _SYMBOLS = ("square", "circle", "diamond", "triangle", "star", "hexagon", "cross", "line", "dashed", "dotted")
@@ -27,7 +28,11 @@ _SYMBOLS = ("square", "circle", "diamond", "triangle", "star", "hexagon", "cross
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the map. `of` says what its rows are: bodies, cases or areas."""
+    """One layer of the map. `of` says what its rows are: bodies, cases or areas.
+
+    A layer whose rows may be homes has a privacy policy: `finest` names the precisions that it may tell, each
+    with the side in metres of the cells to which its points are blurred. Empty: no policy.
+    """
 
     key: str
     of: str
@@ -37,6 +42,7 @@ class Layer:
     symbol: str
     shown: bool = True
     kind: str = ""
+    finest: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,11 @@ class Resource:
 
 @dataclass(frozen=True)
 class Instance:
-    """A territory and what is kept about it. `bounds` are west, south, east, north in degrees."""
+    """A territory and what is kept about it. `bounds` are west, south, east, north in degrees.
+
+    `secret` keys the blur of layers with a privacy policy: what its file `privacy.key` holds, else its `key`,
+    which everybody knows.
+    """
 
     key: str
     folder: Path
@@ -127,6 +137,7 @@ class Instance:
     roles: tuple[Role, ...] = ()
     worries: tuple[Worry, ...] = ()
     doors: tuple[Door, ...] = ()
+    secret: bytes = field(default=b"", repr=False)
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -183,7 +194,14 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         roles=_roles(about),
         worries=tuple(_worded(Worry, entry) for entry in about.get("worries", ())),
         doors=tuple(_worded(Door, entry) for entry in about.get("doors", ())),
+        secret=_secret(folder) or str(about["key"]).encode(),
     )
+
+
+def _secret(folder: Path) -> bytes:
+    """What the key file holds; nothing where there is none."""
+    file = folder / KEY_FILE
+    return file.read_bytes().strip() if file.is_file() else b""
 
 
 def _roles(about: Mapping[str, Any]) -> tuple[Role, ...]:
@@ -240,7 +258,26 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
         ("doors", Door),
     ):
         found += _entry_problems(about, name, kind)
-    return [*found, *_role_problems(about)]
+    return [*found, *_role_problems(about), *_finest_problems(about)]
+
+
+def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Privacy policies that name no precision of the instance, or no cell in metres."""
+    for entry in about.get("layers") or ():
+        finest = entry.get("finest") if isinstance(entry, dict) else None
+        if finest is None:
+            continue
+        if not isinstance(finest, dict) or not finest:
+            what = f"layers, “{entry.get('key')}”: finest names no precision."
+            yield Problem(FILE, 0, what, "Write {settlement: 1000}: the side of a cell in metres.")
+            continue
+        for code, cell_m in finest.items():
+            if code not in (about.get("precision") or {}):
+                what = f"layers, “{entry.get('key')}”: the precision “{code}” is unknown."
+                yield Problem(FILE, 0, what, "Correct it or add it to this file.")
+            if isinstance(cell_m, bool) or not isinstance(cell_m, int | float) or not 0 < cell_m < 100_000:
+                what = f"layers, “{entry.get('key')}”: “{cell_m}” is no side of a cell."
+                yield Problem(FILE, 0, what, "Write it in metres: settlement: 1000.")
 
 
 def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:

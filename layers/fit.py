@@ -21,7 +21,8 @@ before the first run, which gave 0.340, 0.660 and 0.530 (place only 0.213, 0.489
 added after it, because sea rescue was proposed to places without a shore, and not for the figures.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from math import hypot, log2
@@ -30,8 +31,8 @@ import numpy as np
 import shapely
 from sqlalchemy.orm import Session
 
-from layers import contacts, geo, places
-from layers.catalog import Instance
+from layers import contacts, dates, geo, places
+from layers.catalog import Instance, Role
 from layers.errors import AreaNotFound
 from layers.geo import Place
 from layers.places import Area, Settlement
@@ -166,12 +167,14 @@ class Profile:
 class Example:
     """A case with the profiles of its own municipality and county, at its own point, and what it needs.
 
-    Of each set in `needs` one role takes part.
+    Of each set in `needs` one role takes part, but for those that are there in every place; `roles` are all
+    that may take part.
     """
 
     case: Case
     profiles: Mapping[str, Profile]
     needs: tuple[frozenset[str], ...]
+    roles: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,14 @@ class Suggestion:
     @property
     def score(self) -> int:
         return sum(part.points for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Best:
+    """What fits a place best for one role: a practice by its key, and the case that shows it."""
+
+    practice: str
+    suggestion: Suggestion
 
 
 @dataclass(frozen=True)
@@ -272,7 +283,24 @@ def territory(session: Session, instance: Instance, known: Snapshot, *, as_of: d
     return replace(found, examples=tuple(_examples(found, instance)))
 
 
-# --- The two questions
+def turns(session: Session, known: Snapshot) -> list[date]:
+    """The days on which anything changes that a territory is made of, in order.
+
+    From one to the next every territory is the same, so that it needs to be made once (`epoch`).
+    """
+    spans = (known.body_days, known.area_days, known.case_days)
+    ordinals = np.unique(np.concatenate([side for span in spans for side in (span.first, span.ended)]))
+    days = {date.fromordinal(int(one)) for one in ordinals if 0 < one <= date.max.toordinal()}
+    return sorted(days | {dates.first_day(text) for text in places.turns(session)})
+
+
+def epoch(turns: Sequence[date], as_of: date) -> date:
+    """The last of these days that is not after another one; the first of all days where there is none."""
+    found = bisect_right(turns, as_of)
+    return turns[found - 1] if found else date.min
+
+
+# --- The three questions
 
 
 def cases_for(found: Territory, area: str) -> tuple[list[Suggestion], list[Suggestion]]:
@@ -294,6 +322,32 @@ def cases_at(found: Territory, place: Place) -> tuple[list[Suggestion], list[Sug
     if area is None:
         return [], []
     return _ranked(_moved(found, found.profiles[area.key], point), found.examples)
+
+
+def best(
+    found: Territory, area: str, roles: Sequence[Role], audiences: Mapping[str, Collection[str]]
+) -> dict[str, Best]:
+    """For every role the case of another place that fits best, with a practice for the role that it shows.
+
+    Only cases count in which the role takes part and whose score is above zero. A practice is for a role when
+    it is the role's own guide, or when one of its `audiences` (of every practice, by key) is a party of the
+    role and it is no guide of another role. A role without any such case is left out.
+
+    Raises:
+        AreaNotFound: it is no municipality or county of the day.
+    """
+    takes_part = {one.case.key: one.roles for one in found.examples}
+    going = [one for one in cases_for(found, area)[0] if one.score > 0]
+    guides = {role.guide for role in roles}
+    best: dict[str, Best] = {}
+    for role in roles:
+        addressed = {key for key, who in audiences.items() if not set(role.parties).isdisjoint(who)}
+        meant = (addressed - guides) | ({role.guide} & audiences.keys())
+        for one in going:
+            shown = [link.practice for link in one.case.practices if link.practice in meant]
+            if shown and role.key in takes_part[one.case.key]:
+                best.setdefault(role.key, Best(shown[0], one))
+    return best
 
 
 def targets(found: Territory, practices: Iterable[str], *, cases: Iterable[str] = ()) -> list[Target]:
@@ -407,7 +461,9 @@ def _examples(found: Territory, instance: Instance) -> Iterable[Example]:
         }
         needs = contacts.needs(instance, case, contacts.took_part(known, case, as_of=found.as_of))
         always = {role.key for role in instance.roles if role.area}
-        yield Example(case, profiles, tuple(one - always for one in needs if one - always))
+        yield Example(
+            case, profiles, tuple(one - always for one in needs if one - always), frozenset().union(*needs)
+        )
 
 
 def _moved(found: Territory, profile: Profile, point: shapely.Point | None) -> Profile:

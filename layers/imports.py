@@ -1,6 +1,8 @@
 """Checked rows → a plan → applied.
 
-Nothing is overwritten: an old row is retired by the edition that replaces it.
+Nothing is overwritten: an old row is retired by the edition that replaces it. One thing goes before this
+rule: what a layer's privacy policy does not allow is taken out of its old rows too, or looking back would
+show it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, insert, select, update
+import shapely
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from layers import columns, dates, outlines, store
@@ -31,7 +34,9 @@ from layers.model import (
     Settlement,
 )
 from layers.sources import instance as sources
+from layers.sources import privacy
 from layers.sources.instance import Source
+from layers.sources.privacy import Keeper
 from layers.sources.rows import Row, digests
 
 _TABLES: Mapping[str, type[Any]] = {
@@ -216,7 +221,10 @@ def load(
     found = sources.read(instance)
     with store.writing(engine, srid=instance.metric_crs) as session:
         # Another process may have loaded the same files while this one read them.
-        plans = [] if is_current(session, instance) else _renew(session, found, now=now, tell=tell)
+        is_new = not is_current(session, instance)
+        plans = _renew(session, found, now=now, tell=tell) if is_new else []
+        if is_new:
+            _forget(session, instance, found)
         outlines.renew_if_none(session)
         session.commit()
     return plans
@@ -235,6 +243,57 @@ def _renew(
         plans.append(_take_away(session, name, now=now))
         tell(plans[-1])
     return plans
+
+
+def _forget(session: Session, instance: Instance, found: Sequence[Source]) -> None:
+    """Takes out of retired rows what the policies of their layers do not allow."""
+    gazetteer = next((source.rows for source in found if source.resource.name == "settlements"), ())
+    for name, keeper in privacy.keepers(instance, gazetteer).items():
+        if (_forget_areas if keeper.layer.of == "areas" else _forget_points)(session, keeper):
+            _raise_revision(session, name)
+
+
+def _forget_points(session: Session, keeper: Keeper) -> bool:
+    """Coarsens the points of retired rows, and takes away those that may not be told at all."""
+    table: Any = Case if keeper.layer.of == "cases" else Body
+    columns_ = (
+        table.id,
+        table.precision,
+        table.settlement,
+        table.place,
+        columns.wkb_of(table.geom).label("wkb"),
+    )
+    query = select(*columns_).where(table.retired_in.is_not(None))
+    if table is Body:
+        query = query.where(Body.layer == keeper.layer.key)
+    changes = {}
+    for row in session.execute(query):
+        values: dict[str, Any] = {}
+        point: Any = None if row.wkb is None else shapely.from_wkb(row.wkb)
+        if privacy.names_a_house(row.place):
+            values["place"] = ""
+        if point is not None and not keeper.may_have(row.precision):
+            values |= {"geom": None, "precision": ""}
+        elif point is not None:
+            coarse = keeper.coarse(point, precision=row.precision, settlement=row.settlement)
+            if not coarse.equals_exact(point, tolerance=1e-6):
+                values["geom"] = coarse
+        if values:
+            changes[row.id] = values
+    for id_, values in changes.items():
+        session.execute(update(table).where(table.id == id_).values(values))
+    return bool(changes)
+
+
+def _forget_areas(session: Session, keeper: Keeper) -> bool:
+    """Removes retired areas that are too small to be told."""
+    kind = keeper.layer.kind
+    query = select(Area.id, columns.wkb_of(Area.geom).label("wkb"))
+    rows = session.execute(query.where(Area.kind == kind, Area.retired_in.is_not(None))).all()
+    small = [row.id for row in rows if keeper.is_too_small(shapely.from_wkb(row.wkb))]
+    for ids in _batches(small):
+        session.execute(delete(Area).where(Area.id.in_(ids)))
+    return bool(small)
 
 
 def _take_away(session: Session, name: str, *, now: datetime) -> Plan:

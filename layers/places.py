@@ -282,13 +282,22 @@ def area_names(
 
 def areas_at(session: Session, place: Place, *, as_of: date) -> list[Area]:
     """Every area in which a point lies, the largest first. A point on a border lies in both areas."""
+    return [area for area, _ in areas_with_sizes_at(session, place, as_of=as_of)]
+
+
+def areas_with_sizes_at(
+    session: Session, place: Place, *, as_of: date, kinds: Iterable[str] | None = None
+) -> list[tuple[Area, float]]:
+    """The same with their sizes in square metres, of some kinds only where these are named."""
     point = geo.metric_point(place, srid=store.srid_of(session))
     table = model.Area
     query = model.on_day(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    if kinds is not None:
+        query = query.where(table.kind.in_(sorted(kinds)))
     rows = session.execute(query.where(in_box(table.geom, point.bounds)).order_by(table.key)).all()
     shapes = shapely.from_wkb([row.wkb for row in rows])
-    inside = [(row, shape) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
-    return [_area(row) for row, shape in sorted(inside, key=lambda found: -found[1].area)]
+    inside = [(row, shape.area) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
+    return [(_area(row), size) for row, size in sorted(inside, key=lambda found: -found[1])]
 
 
 def area_states(session: Session, kinds: Iterable[str]) -> list[tuple[Area, shapely.Geometry]]:
@@ -460,6 +469,21 @@ def known_at(session: Session) -> str:
     return session.scalar(select(func.max(model.Edition.loaded_at))) or ""
 
 
+def turns(session: Session) -> set[str]:
+    """The partial dates on which an entry of the gazetteer, a count or the land began, ended or was told."""
+    found: set[str] = set()
+    town, count, area = model.Settlement, model.Count, model.Area
+    for table, columns in (
+        (town, (town.valid_from, town.valid_to)),
+        (count, (count.valid_from, count.valid_to, count.as_of)),
+        (area, (area.valid_from, area.valid_to)),
+    ):
+        for column in columns:
+            query = model.known(session, select(column).distinct(), table)
+            found |= {*session.scalars(query.where(area.kind == "land") if table is area else query)}
+    return found - {""}
+
+
 def revisions(session: Session) -> dict[str, int]:
     """How often each layer has changed: what caches and addresses compare."""
     return {row.layer: row.number for row in session.execute(select(*model.Revision.__table__.c))}
@@ -472,16 +496,23 @@ def editions(session: Session) -> list[Edition]:
     if (known := session.info.get("known")) is not None:
         newest = newest.where(table.id <= known)
     query = select(table).where(table.id.in_(newest), table.rows > 0).order_by(table.table_name)
-    return [
-        Edition(
-            name=row.table_name,
-            title=row.title,
-            source=row.source,
-            source_url=row.source_url,
-            licence=row.licence,
-            as_of=row.as_of,
-            loaded_at=row.loaded_at,
-            rows=row.rows,
-        )
-        for row in session.scalars(query)
-    ]
+    return [_edition(row) for row in session.scalars(query)]
+
+
+def editions_of(session: Session, ids: Iterable[int]) -> dict[int, Edition]:
+    """Editions by their numbers."""
+    query = select(model.Edition).where(model.Edition.id.in_(sorted(ids)))
+    return {row.id: _edition(row) for row in session.scalars(query)}
+
+
+def _edition(row: model.Edition) -> Edition:
+    return Edition(
+        name=row.table_name,
+        title=row.title,
+        source=row.source,
+        source_url=row.source_url,
+        licence=row.licence,
+        as_of=row.as_of,
+        loaded_at=row.loaded_at,
+        rows=row.rows,
+    )

@@ -24,6 +24,8 @@ from layers.practices import Case
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 Ordinals = np.ndarray[Any, np.dtype[np.int32]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Sized = tuple[Area, float]
+"""An area and its size in square metres."""
 _ALWAYS, _NEVER = 0, 10**9
 _CLOSED = "closed"
 
@@ -69,11 +71,15 @@ class Snapshot:
     case_points: Numbers
     sharing: Mapping[str, tuple[int, ...]]
 
-    def areas_at(self, point: shapely.Point, *, as_of: date) -> list[Area]:
-        """Every area in which a metric point lies, the largest first; on a border it lies in both."""
+    def areas_at(self, point: shapely.Point, *, as_of: date, more: Sequence[Sized] = ()) -> list[Area]:
+        """Every area in which a metric point lies, the largest first; on a border it lies in both.
+
+        `more` are areas that it does not hold, known to lie there on that day.
+        """
         there = self.area_days.there(as_of)
         hits = [i for i in self.tree.query(point, predicate="intersects") if there[i]]
-        return [self.areas[i] for i in sorted(hits, key=lambda i: (-self.sizes_m2[i], self.areas[i].key))]
+        sized = [*((self.areas[i], float(self.sizes_m2[i])) for i in hits), *more]
+        return [area for area, _ in sorted(sized, key=lambda one: (-one[1], one[0].key))]
 
     def shapes_of(self, keys: Iterable[str], *, as_of: date) -> list[shapely.Geometry]:
         """The metric shapes of the areas with these keys, as they were on the day, by key."""

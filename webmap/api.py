@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 
 from layers import places
-from webmap import db, fits, hits, i18n, openapi, packed, params, replies
+from webmap import context, db, fits, histories, hits, i18n, names, openapi, packed, params, replies
 from webmap.db import House, Revisions
 
 bp = Blueprint("api", __name__, url_prefix="/api")
@@ -20,6 +20,7 @@ bp.after_request(packed.for_anybody)
 _FEW_HITS, _MOST_HITS = 8, 50
 _TYPING_S = 60
 _MOST_FITTING = 10
+_MOST_EVENTS = 100
 
 
 @bp.get("/answer")
@@ -69,6 +70,29 @@ def _fitting(args: Mapping[str, str], as_of: date) -> dict[str, Any]:
     place = params.place(args)
     about = {"place": {"lat": place.lat, "lon": place.lon}}
     return {**about, **fits.for_place(place, as_of=as_of, most=_MOST_FITTING)}
+
+
+@bp.get("/history")
+def history() -> ResponseReturnValue:
+    """What changed when with an organisation (`body`) or an area (`area`), the newest first."""
+    args = params.arguments()
+    if area := params.area(args, "area"):
+        kind, _, code = area.partition(":")
+        found = histories.of_area(kind, code, most=_MOST_EVENTS)
+        about = {"key": area, "name": names.area(area), "url": context.page("area", kind=kind, code=code)}
+    elif key := params.words(args, "body"):
+        found = histories.of_body(key, most=_MOST_EVENTS)
+        name = names.body(places.body(db.session(), key, as_of=params.as_of(args)))
+        about = {"key": key, "name": name, "url": context.page("body", key=key)}
+    else:
+        raise params.Missing(name="body")
+    if params.one_of(args, "format", {"json": "", "text": ""}) == "text":
+        text = render_template("history.txt", name=about["name"], found=found)
+        response = Response(text, mimetype="text/plain")
+    else:
+        told = {"language": i18n.language(), "of": about, **found}
+        response = Response(json.dumps(told, ensure_ascii=False), mimetype="application/json")
+    return packed.conditional(response, "public, max-age=60")
 
 
 @bp.get("/search")

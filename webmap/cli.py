@@ -79,6 +79,26 @@ def answer(instance: Path | None, as_json: bool, **asked: str) -> None:
 
 @cli.command()
 @_INSTANCE
+@click.argument("key")
+@click.option("--lang", default="", help="Language; default: the instance's own.")
+@click.option("--known", default="", help="From the knowledge of a moment, as 2026-11-22T14:05:09Z.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, as /api/history gives it.")
+def history(instance: Path | None, key: str, as_json: bool, **asked: str) -> None:
+    """What changed when with KEY: an organisation, or an area as municipality:0184."""
+    settings = _settings(instance)
+    _set_up(settings, quietly=True)
+    from webmap import create_app
+
+    query = {name: value for name, value in asked.items() if value}
+    query |= {"area" if ":" in key else "body": key, "format": "json" if as_json else "text"}
+    found = create_app(settings).test_client().get("/api/history", query_string=query)
+    if found.status_code != 200:
+        raise click.ClickException(found.get_json().get("detail", found.text))
+    click.echo(json.dumps(found.get_json(), ensure_ascii=False, indent=2) if as_json else found.text)
+
+
+@cli.command()
+@_INSTANCE
 @click.argument("kind", type=click.Choice(["municipality", "settlement"]))
 @click.argument("code")
 @click.option("--lang", "language", default="", help="The language of the card; default: the instance's own.")
@@ -163,6 +183,8 @@ def _set_up(settings: Settings, *, quietly: bool = False) -> None:
 def _tell(plan: Plan) -> None:
     counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {plan.ended} ended"
     click.echo(f"  {plan.source.resource.name}: {counts}, {plan.unchanged} unchanged")
+    for note in plan.source.notes:
+        click.echo(f"    {note}", err=True)
 
 
 def _tell_tiles(progress: Progress) -> None:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from layers import answers, dates, outlines
+from layers import answers, changes, dates, outlines
 from layers.catalog import Instance
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 """Rises when an answer changes in a way that a client may notice."""
 
 Schema = dict[str, Any]
@@ -39,6 +39,8 @@ def _ref(name: str) -> Schema:
 
 
 _NAMED = {"key": _TEXT, "name": _TEXT, "url": _URL}
+_CASE = {"key": _TEXT, "title": _TEXT, "url": _URL, "outcome": _TEXT}
+_WHOLE: Schema = {"type": "integer"}
 _GOING = {"distance_m": _NUMBER_OR_NONE, "bearing": _NUMBER_OR_NONE, "way": _TEXT}
 _SCHEMAS: Schema = {
     "Area": _object(**_NAMED, kind=_TEXT, kind_label=_TEXT, accuracy=_TEXT),
@@ -65,6 +67,7 @@ _SCHEMAS: Schema = {
         advice=_TEXT,
         played={"type": "boolean"},
         areas=_list(_ref("Area")),
+        ashore=_list(_object(**_NAMED, kind=_TEXT, kind_label=_TEXT, accuracy=_TEXT, reason=_TEXT)),
         matches=_list(_ref("Match")),
         if_none=_optional(
             _object(
@@ -73,12 +76,22 @@ _SCHEMAS: Schema = {
                 above=_list(_object(name=_TEXT, url=_URL)),
             )
         ),
+        best=_optional(_ref("Best")),
     ),
+    "Best": {
+        **_object(
+            compared=_object(**_NAMED),
+            practice=_optional(_ref("Guide")),
+            case=_object(**_CASE),
+            score=_WHOLE,
+            points={"type": "object", "additionalProperties": _WHOLE},
+            reason=_TEXT,
+        ),
+        "description": "The case of another place that fits the compared area best for this role; the score "
+        "is the sum of the points, and /api/fit tells their formulas.",
+    },
     "Case": _object(
-        key=_TEXT,
-        title=_TEXT,
-        url=_URL,
-        outcome=_TEXT,
+        **_CASE,
         reason=_TEXT,
         area=_TEXT,
         **_GOING,
@@ -89,13 +102,36 @@ _SCHEMAS: Schema = {
         as_of={"type": "string", "format": "date"},
         language=_TEXT,
         worry=_optional(_object(key=_TEXT, label=_TEXT, guides=_list(_ref("Guide")))),
-        setting={"type": "string", "enum": ["land", "sea", "abroad"]},
+        setting={
+            "type": "string",
+            "enum": ["land", "sea", "abroad", "unknown"],
+            "description": "sea: in no known area, at sea, on a lake or in a hole; unknown: nothing of this "
+            "map lies within 60 km.",
+        },
         where=_TEXT,
         shore=_optional(_object(**_NAMED, **_GOING)),
         areas=_list(_ref("Area")),
         roles=_list(_ref("Role")),
         cases=_list(_ref("Case")),
         notes=_list(_TEXT),
+    ),
+    "History": _object(
+        language=_TEXT,
+        of=_object(**_NAMED),
+        events=_list(_ref("Event")),
+        more=_WHOLE,
+    ),
+    "Event": _object(
+        what={
+            "type": "string",
+            "enum": list(changes.WHATS),
+            "description": "began, turned, closed: in the world; added, changed, ended: on this map.",
+        },
+        date=_TEXT,
+        day=_TEXT,
+        sentence=_TEXT,
+        facts=_list(_object(fact=_TEXT, sentence=_TEXT, before=_TEXT, after=_TEXT)),
+        edition=_optional(_object(title=_TEXT, source=_TEXT, url=_TEXT, as_of=_TEXT, loaded_at=_TEXT)),
     ),
     "Hits": _object(
         hits=_list(
@@ -199,6 +235,20 @@ def description(instance: Instance) -> Schema:
                 ],
                 {"application/json": {"type": "object"}},
                 also={"404": "There is no such area, practice or case."},
+            ),
+            "/api/history": _reading(
+                "history",
+                "What changed when with an organisation or an area, in the world and on this map, the newest "
+                "first; `more` older events are left out.",
+                [
+                    _asked("body", _TEXT, "An organisation's key."),
+                    _asked("area", _TEXT, "An area's key, as municipality:0184."),
+                    *ask.when,
+                    ask.language,
+                    ask.format,
+                ],
+                {"application/json": _ref("History"), "text/plain": _TEXT},
+                also={"404": "There is no such organisation or area."},
             ),
             "/api/tiles/{layer}/{revision}/{z}/{x}/{y}.mvt": _reading(
                 "tile",

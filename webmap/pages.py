@@ -38,6 +38,7 @@ from webmap import (
     db,
     doors,
     fits,
+    histories,
     hits,
     i18n,
     networks,
@@ -187,7 +188,8 @@ def body(key: str) -> ResponseReturnValue:
     found = places.body(db.session(), key, as_of=as_of)
     taken_part = practices.cases(db.session(), body=key, as_of=as_of)
     kind = db.instance().layer(found.layer)
-    return _page("pages/body.html", body=found, layer=kind, cases=taken_part)
+    history = histories.of_body(key)
+    return _page("pages/body.html", body=found, layer=kind, cases=taken_part, history=history)
 
 
 @bp.get("/<language>/areas/<kind>/<code>")
@@ -210,6 +212,7 @@ def area(kind: str, code: str) -> ResponseReturnValue:
         counts=counts,
         network=networks.of(found, as_of=as_of, counts=counts, bodies=(*serving, *here)),
         fits=fits.for_area(found.key, as_of=as_of),
+        history=histories.of_area(kind, code),
         towns=_towns(db.house(), db.revisions(), as_of).get(found.key, ()),
         inside=[a for a in places.areas(session, "municipality", as_of=as_of) if a.parent == found.key],
     )

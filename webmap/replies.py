@@ -4,7 +4,7 @@ What is said of an organisation, area or case is the same in every answer in one
 words once and kept with its `Voice`, so that an answer adds only why somebody matched and the way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -13,15 +13,15 @@ from typing import Any, cast
 from flask import request, url_for
 from flask_babel import gettext
 
-from layers import answers, dates, practices, snapshot
+from layers import answers, contacts, dates, places, practices, snapshot
 from layers.answers import Answer, CaseMatch, Match, RoleAnswer, Way
 from layers.catalog import Worry
 from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
 from layers.places import Body, Source
 from layers.practices import Case
-from layers.snapshot import Snapshot
-from webmap import big, context, db, hits, i18n, names, params
+from layers.snapshot import Sized, Snapshot
+from webmap import advice, big, context, db, hits, i18n, names, params
 from webmap.db import House, Revisions
 from webmap.hits import Found
 
@@ -32,7 +32,24 @@ _REASONS = {
     answers.INHERITED: N_("Responsible for the whole of {area}."),
     answers.NEAREST: N_("Among the nearest by straight line."),
 }
+# Of the nearest land, for a place in no area: at sea or in a hole, abroad, or less than 100 m away.
+_SHORE_REASONS = {
+    "sea": N_("Responsible for {area}, the nearest land, {way}."),
+    "abroad": N_("Responsible for {area}, across the border, {way}."),
+    "beside": N_("Responsible for {area}, whose drawn border is right beside this place."),
+}
+_SHORE_AREAS = {
+    "sea": N_("The nearest land, {way}."),
+    "abroad": N_("Across the border, {way}."),
+    "beside": N_("Its drawn border is right beside this place."),
+}
 _NOBODY = N_("No public source names anybody who is responsible for this here.")
+_ASHORE = {
+    "sea": N_("No area of this map reaches here; turn to those of the nearest land."),
+    "abroad": N_("Abroad others are responsible, whom this map does not know; these are across the border."),
+}
+_UNKNOWN = N_("This map does not know this place.")
+_BESIDE_M = 100
 _CASE_SHARES = N_("A case of {area}.")
 _CASE_NEAR = N_("The nearest case.")
 _NOTES = (
@@ -54,11 +71,13 @@ class Voice:
     """How a request is answered: itself the key of what has been put into words for it.
 
     Organisations and cases are kept by their identity, which lasts as long as `known` holds them: of one
-    key there may be several states. Nothing that is kept may be changed by those who get it.
+    key there may be several states. Nothing that is kept may be changed by those who get it. `unheld` are
+    the kinds of area that `known` does not hold.
     """
 
     known: Snapshot
     today: date
+    unheld: frozenset[str] = frozenset()
     bodies: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
     cases: dict[int, tuple[Shape, list[Shape]]] = field(default_factory=dict)
 
@@ -71,7 +90,7 @@ def _voice(today: date) -> Voice:
 # The language, the days and the root stand in the words and addresses that are kept.
 @lru_cache(maxsize=6)
 def _voices(known: Snapshot, today: date, _language: str, _days: _Days, _root: str) -> Voice:
-    return Voice(known, today)
+    return Voice(known, today, frozenset(_kinds(big.huge())))
 
 
 def known() -> Snapshot:
@@ -81,16 +100,31 @@ def known() -> Snapshot:
 
 @lru_cache(maxsize=3)
 def _taken(house: House, _revisions: Revisions) -> Snapshot:
-    # Hundreds of thousands of areas would fill the memory of every process: they are drawn, not answered.
-    kinds = {layer.kind for layer in house.instance.layers_of("areas") if layer.key not in big.huge()}
-    return snapshot.take(db.session(), kinds | {"neighbour"})
+    # Hundreds of thousands of areas would fill the memory of every process: `_more` asks the store for them.
+    kinds = _kinds(layer.key for layer in house.instance.layers_of("areas"))
+    return snapshot.take(db.session(), {*kinds, "neighbour"} - _kinds(big.huge()))
+
+
+def _kinds(layers: Iterable[str]) -> set[str]:
+    return {db.instance().layer(key).kind for key in layers}
+
+
+def _more(voice: Voice, place: Place, as_of: date) -> list[Sized]:
+    """The areas at a place that are too many to be held, from the store."""
+    if not voice.unheld:
+        return []
+    return places.areas_with_sizes_at(db.session(), place, as_of=as_of, kinds=voice.unheld)
 
 
 def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worry | None = None) -> Shape:
     """The answer in this request's language. `today` is the day against which ages are told."""
     voice = _voice(today)
-    found = answers.answer(voice.known, db.instance(), place=place, as_of=as_of)
-    roles = [_role(voice, one) for one in found.roles]
+    found = answers.answer(
+        voice.known, db.instance(), place=place, as_of=as_of, more=_more(voice, place, as_of)
+    )
+    shore = _shore(voice, found)
+    best = _best(voice, _compared(found), as_of)
+    roles = [_role(voice, one, shore, best.get(one.role.key)) for one in found.roles]
     if worry:
         roles = [role for key in worry.roles for role in roles if role["key"] == key]
     return {
@@ -98,7 +132,7 @@ def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worr
         "as_of": as_of.isoformat(),
         "language": i18n.language(),
         "worry": _worry(voice, worry) if worry else None,
-        "setting": "land" if found.areas else "abroad" if found.abroad else "sea",
+        "setting": shore.setting,
         "where": _where(voice, found),
         "shore": {**_named(voice, found.shore[0].key), **_going(voice, found.shore[1])}
         if found.shore
@@ -110,20 +144,66 @@ def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worr
     }
 
 
+@dataclass(frozen=True)
+class Shore:
+    """How a place lies to the areas of the map, and for one in none the way to the nearest in words."""
+
+    setting: str
+    step: str
+    way: str
+
+
+SETTINGS = ("land", "sea", "abroad", "unknown")
+
+
+def _shore(voice: Voice, found: Answer) -> Shore:
+    if found.areas:
+        return Shore("land", "", "")
+    if found.is_unknown:
+        return Shore("unknown", "", "")
+    setting = "abroad" if found.abroad else "sea"
+    if found.shore is None:
+        return Shore(setting, "", "")
+    way = found.shore[1]
+    is_beside = way.distance_m < _BESIDE_M
+    return Shore(setting, "beside" if is_beside else setting, _way(voice, way))
+
+
+def _compared(found: Answer) -> str:
+    """The key of the area whose profile tells what fits the place: the smallest that has one."""
+    if not found.areas and found.abroad:
+        return ""
+    seats = [area.key for area in found.areas or found.ashore if area.kind in contacts.SEATS]
+    return seats[-1] if seats else ""
+
+
 def _where(voice: Voice, found: Answer) -> str:
     """In which areas the place lies, the smallest first; or how far it is from the nearest."""
     if found.areas:
         return ", ".join(_area_name(voice, area.key) for area in reversed(found.areas))
+    told = []
     if found.abroad:
-        return str(gettext(N_("This place is abroad, in {country}."))).format(
-            country=i18n.plain(found.abroad.names)
-        )
-    if found.shore:
+        sentence = str(gettext(N_("This place is abroad, in {country}.")))
+        told.append(sentence.format(country=i18n.plain(found.abroad.names)))
+    if found.is_unknown:
+        reach = i18n.measure(answers.REACH_M / 1000, "kilometer")
+        sentence = N_("This map does not know this place: it tells of nothing within {reach} of here.")
+        told.append(str(gettext(sentence)).format(reach=reach))
+    elif found.shore:
         area, way = found.shore
-        return str(gettext(N_("This place is at sea. The nearest land is {area}, {way}."))).format(
-            area=_area_name(voice, area.key), way=_way(voice, way)
+        sentence = (
+            N_("The drawn border of {area} is right beside this place.")
+            if way.distance_m < _BESIDE_M
+            else N_("Across the border the nearest is {area}, {way}.")
+            if found.abroad
+            else N_(
+                "This place lies in no known area, most likely on water. The nearest land is {area}, {way}."
+            )
         )
-    return str(gettext(N_("This place is at sea, far from land.")))
+        told.append(str(gettext(sentence)).format(area=_area_name(voice, area.key), way=_way(voice, way)))
+    elif not found.abroad:
+        told.append(str(gettext(N_("This place lies in no known area."))))
+    return " ".join(told)
 
 
 def _worry(voice: Voice, worry: Worry) -> Shape:
@@ -134,25 +214,38 @@ def _worry(voice: Voice, worry: Worry) -> Shape:
     }
 
 
-def _role(voice: Voice, found: RoleAnswer) -> Shape:
+def _role(voice: Voice, found: RoleAnswer, shore: Shore, best: Shape | None) -> Shape:
     role = found.role
+    has_ashore = bool(found.ashore) or any(match.why == answers.SHORE for match in found.matches)
     return {
         "key": role.key,
         "label": i18n.plain(role.label),
         "advice": i18n.plain(role.advice),
         "played": found.is_played,
         "areas": [_area(voice, area.key, area.accuracy) for area in found.areas],
-        "matches": [_match(voice, match) for match in found.matches],
-        "if_none": None if found.is_played else _if_none(voice, role.guide, role.above),
+        "ashore": [
+            {
+                **_area(voice, area.key, area.accuracy),
+                "reason": _of_shore(voice, _SHORE_AREAS, shore, area.key),
+            }
+            for area in found.ashore
+        ],
+        "matches": [_match(voice, match, shore) for match in found.matches],
+        "if_none": None
+        if found.is_played
+        else _if_none(voice, role.guide, role.above, shore.setting, has_ashore),
+        "best": best,
     }
 
 
-@lru_cache(maxsize=64)
-def _if_none(voice: Voice, guide: str, keys_above: tuple[str, ...]) -> Shape:
+@lru_cache(maxsize=256)
+def _if_none(voice: Voice, guide: str, keys_above: tuple[str, ...], setting: str, has_ashore: bool) -> Shape:
+    """What to do where nobody is responsible; how to begin is told on land only, where people live."""
     above = [body for body in voice.known.bodies if body.key in keys_above]
+    sentence = _UNKNOWN if setting == "unknown" else _ASHORE[setting] if has_ashore else _NOBODY
     return {
-        "sentence": _sentence(voice, _NOBODY),
-        "guide": _guide(voice, guide),
+        "sentence": _sentence(voice, sentence),
+        "guide": _guide(voice, guide) if setting == "land" else None,
         "above": [{"name": names.body(body), "url": _url("body", key=body.key)} for body in above],
     }
 
@@ -168,12 +261,41 @@ def _guides(_house: House, _revisions: Revisions) -> dict[str, Mapping[str, str]
     return {found.key: found.titles for found in practices.practices(db.session(), as_of=date.max)}
 
 
-def _match(voice: Voice, match: Match) -> Shape:
+@lru_cache(maxsize=4096)
+def _best(voice: Voice, area: str, as_of: date) -> Mapping[str, Shape]:
+    """By role, the practice and the case that fit the area best, and why."""
+    return _said_best(voice, area, advice.epoch(voice.known, as_of)) if area else {}
+
+
+@lru_cache(maxsize=2048)
+def _said_best(voice: Voice, area: str, epoch: date) -> Mapping[str, Shape]:
+    return {
+        role: {
+            "compared": _named(voice, area),
+            "practice": _guide(voice, found.practice),
+            "case": (voice.cases.get(id(found.suggestion.case)) or _told_case(voice, found.suggestion.case))[
+                0
+            ],
+            "score": found.suggestion.score,
+            "points": {part.key: part.points for part in found.suggestion.parts},
+            "reason": advice.why(found.suggestion),
+        }
+        for role, found in advice.best(voice.known, area, as_of=epoch).items()
+    }
+
+
+def _of_shore(voice: Voice, sentences: Mapping[str, str], shore: Shore, area: str) -> str:
+    return _sentence(voice, sentences[shore.step]).format(area=_area_name(voice, area), way=shore.way)
+
+
+def _match(voice: Voice, match: Match, shore: Shore) -> Shape:
     who, whence = voice.bodies.get(id(match.body)) or _told(voice, match.body)
     return {
         **who,
         "why": match.why,
-        "reason": _reason(voice, match.why, match.area),
+        "reason": _of_shore(voice, _SHORE_REASONS, shore, match.area)
+        if match.why == answers.SHORE
+        else _reason(voice, match.why, match.area),
         "area": match.area,
         **_going(voice, match.way),
         "across": [_named(voice, key) for key in match.across],

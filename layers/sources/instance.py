@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from layers.catalog import FILE, PACKAGE, Instance, Resource
+from layers.catalog import FILE, KEY_FILE, PACKAGE, Instance, Resource
 from layers.errors import BadInstance, Problem
-from layers.sources import areas, tables, texts
+from layers.sources import areas, privacy, tables, texts
 from layers.sources.rows import Checked, Row
 
 # Areas that are drawn under everything and are no layer of their own.
@@ -17,17 +17,23 @@ FACTS = "-facts"
 
 @dataclass(frozen=True)
 class Source:
-    """One resource, read and checked. `table` names the table in which its rows belong."""
+    """One resource, read and checked. `table` names the table in which its rows belong.
+
+    `notes` tell what was done to its rows, as where points were too fine for the layer.
+    """
 
     resource: Resource
     table: str
     rows: tuple[Row, ...]
     checksum: str
+    notes: tuple[Problem, ...] = ()
 
 
 def checksums(instance: Instance) -> dict[str, str]:
     """The checksum of every resource that is loaded, with its facts: tells quickly what changed."""
     about = _checksum(instance.folder / FILE) + _checksum(instance.folder / PACKAGE)
+    if (instance.folder / KEY_FILE).is_file():
+        about += _checksum(instance.folder / KEY_FILE)
     return {
         name: hashlib.sha256(
             f"{about}{_own(instance, name)}{_own(instance, name + FACTS)}".encode()
@@ -74,12 +80,16 @@ def read(instance: Instance) -> list[Source]:
         what = f"There is no resource for the layers {', '.join(missing)}."
         raise BadInstance([Problem(PACKAGE, 0, what, "Add one of the same name for each.")])
     found = {name: _read_one(instance, name) for name in _loaded(instance)}
+    gazetteer = found["settlements"][1].rows if "settlements" in found else ()
+    for name, keeper in privacy.keepers(instance, gazetteer).items():
+        table, checked = found[name]
+        found[name] = table, privacy.kept(checked, keeper)
     problems = [problem for _, checked in found.values() for problem in checked.problems]
     problems += _broken_links(instance, {name: checked for name, (_, checked) in found.items()})
     if problems:
         raise BadInstance(problems)
     return [
-        Source(instance.resources[name], table, checked.rows, known[name])
+        Source(instance.resources[name], table, checked.rows, known[name], checked.notes)
         for name, (table, checked) in found.items()
     ]
 

@@ -67,12 +67,14 @@ def _digest(row: Row, shape: str | None) -> str:
 class Checked:
     """The rows of one file that can be used, what is wrong with the others, and the keys of those.
 
-    `refused` is None when the file could not be read at all, so that nobody knows which keys it has.
+    `refused` is None when the file could not be read at all, so that nobody knows which keys it has. `notes`
+    tell what was done to rows that are used.
     """
 
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
     refused: frozenset[str] | None = frozenset()
+    notes: tuple[Problem, ...] = ()
 
 
 def unreadable(file: str, row: int, what: str, remedy: str) -> Checked:

@@ -33,7 +33,8 @@ _Move = Callable[[float, float], tuple[float, float]]
 REACH_M = 60_000
 FAR_M = 1e99
 _LEVELS = ["settlement", "municipality", "county", "country"]
-_REASONS = ["inside", "serves", "inherited", "nearest"]
+_REASONS = ["inside", "serves", "inherited", "shore", "nearest"]
+ASHORE_M = 100
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,15 @@ class Ground:
         return {row["id"] for row in self.world.areas if row["geom"].intersects(self.point)}
 
     @cached_property
-    def shores(self) -> dict[int, tuple[float, Way]]:
-        """Municipalities and counties within reach, by id: how far exactly, and the way to them."""
+    def shores(self) -> dict[int, tuple[float, Way, shapely.Point]]:
+        """Municipalities and counties within reach, by id: how far exactly, the way, and where one lands."""
         found = {}
         for row in self.world.areas:
             if row["kind"] in ("municipality", "county") and isfinite(self.point.x):
                 far_m = row["geom"].distance(self.point)
                 if far_m <= REACH_M:
                     (west, south), (east, north) = shapely.shortest_line(self.point, row["geom"]).coords
-                    found[row["id"]] = far_m, way(east - west, north - south)
+                    found[row["id"]] = far_m, way(east - west, north - south), shapely.Point(east, north)
         return found
 
     @cached_property
@@ -164,11 +165,14 @@ def answer(there: Ground, roles: Sequence[Role], as_of: date) -> Told:
     inside = _inside(there, now)
     abroad = [row for row in inside if row["kind"] == "neighbour"]
     areas = [row for row in inside if row["kind"] != "neighbour"]
+    shore = None if areas else _shore(there, now)
+    ashore = _ashore(there, now, shore) if shore else []
     return {
         "areas": [_name(row) for row in areas],
         "abroad": _name(abroad[0]) if abroad and not areas else None,
-        "shore": None if areas else _shore(there, now),
-        "roles": [_role(role, there, bodies, areas) for role in roles],
+        "shore": (_name(shore), there.shores[shore["id"]][1]) if shore else None,
+        "ashore": [_name(row) for row in ashore],
+        "roles": [_role(role, there, bodies, areas, ashore) for role in roles],
         "cases": _cases(world, there, areas, as_of),
     }
 
@@ -188,16 +192,28 @@ def _name(row: Facts) -> tuple[str, str]:
     return row["key"], row["valid_from"]
 
 
-def _shore(there: Ground, now: Sequence[Facts]) -> tuple[tuple[str, str], Way] | None:
+def _shore(there: Ground, now: Sequence[Facts]) -> Facts | None:
+    """The municipality that is nearest within reach, else the county."""
     for kind in ("municipality", "county"):
         near = [row for row in now if row["kind"] == kind and row["id"] in there.shores]
         if near:
-            best = min(near, key=lambda row: (there.shores[row["id"]][0], row["key"]))
-            return _name(best), there.shores[best["id"]][1]
+            return min(near, key=lambda row: (there.shores[row["id"]][0], row["key"]))
     return None
 
 
-def _role(role: Role, there: Ground, bodies: Sequence[Facts], areas: Sequence[Facts]) -> Told:
+def _ashore(there: Ground, now: Sequence[Facts], shore: Facts) -> list[Facts]:
+    """What reaches the place where one lands: no other municipality, and no other country."""
+    landing = there.shores[shore["id"]][2]
+    found = [shore]
+    for row in now:
+        if row["kind"] not in (shore["kind"], "neighbour") and row["geom"].distance(landing) <= ASHORE_M:
+            found.append(row)
+    return sorted(found, key=lambda row: (-row["geom"].area, row["key"]))
+
+
+def _role(
+    role: Role, there: Ground, bodies: Sequence[Facts], areas: Sequence[Facts], ashore: Sequence[Facts]
+) -> Told:
     matches, others = [], []
     for body in bodies:
         if _plays(role, body):
@@ -208,6 +224,8 @@ def _role(role: Role, there: Ground, bodies: Sequence[Facts], areas: Sequence[Fa
                 # The smallest that gives this reason; of equal ones the last that the answer lists.
                 area = [area for why, area in reasons if why == first][-1]
                 matches.append((first, area["key"], body, found))
+            elif landed := [area for area in ashore if area["key"] in body["serves"]]:
+                matches.append(("shore", landed[-1]["key"], body, found))
             elif found and found[0] <= REACH_M:
                 others.append(("nearest", "", body, found))
     others.sort(key=lambda match: (match[3][0], match[2]["key"]))
@@ -216,8 +234,10 @@ def _role(role: Role, there: Ground, bodies: Sequence[Facts], areas: Sequence[Fa
     return {
         "role": role.key,
         "areas": [_name(area) for area in areas if role.area and area["kind"] == role.area],
+        "ashore": [_name(area) for area in ashore if role.area and area["kind"] == role.area],
         "matches": [(why, key, _name(body), found, _across(body, areas)) for why, key, body, found in told],
-        "is_played": bool(matches) or any(area["kind"] == role.area for area in areas),
+        "is_played": any(one[0] != "shore" for one in matches)
+        or any(area["kind"] == role.area for area in areas),
     }
 
 
@@ -275,10 +295,12 @@ def told(found: Answer) -> Told:
         "areas": [_is(area) for area in found.areas],
         "abroad": _is(found.abroad) if found.abroad else None,
         "shore": (_is(found.shore[0]), _of(found.shore[1])) if found.shore else None,
+        "ashore": [_is(area) for area in found.ashore],
         "roles": [
             {
                 "role": one.role.key,
                 "areas": [_is(area) for area in one.areas],
+                "ashore": [_is(area) for area in one.ashore],
                 "matches": [
                     (match.why, match.area, _is(match.body), _of(match.way), [*match.across])
                     for match in one.matches

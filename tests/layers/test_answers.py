@@ -91,7 +91,9 @@ def test_the_invented_worlds_hold_what_is_rare(tmp_path):
             seen["corner"] += kinds["municipality"] > 2
             seen["overlapping own areas"] += kinds["police_district"] > 1
             seen["abroad"] += found.abroad is not None
-            seen["shore"] += found.shore is not None
+            seen["at a shore"] += found.shore is not None
+            seen["played ashore"] += any(role.ashore for role in found.roles)
+            seen["several ashore"] += len(found.ashore) > 2
             seen["three cases"] += len(found.cases) == 3
             seen["across"] += any(match.across for match in matched)
             seen["no way"] += any(match.way is None for match in matched)
@@ -99,8 +101,9 @@ def test_the_invented_worlds_hold_what_is_rare(tmp_path):
             seen.update({match.why for match in matched})
 
     engine.dispose()
-    shapes = {"hole", "island", "border", "corner", "overlapping own areas", "abroad", "shore"}
-    told = {"three cases", "across", "no way", "same spot", "inside", "serves", "inherited", "nearest"}
+    shapes = {"hole", "island", "border", "corner", "overlapping own areas", "abroad", "at a shore"}
+    shapes |= {"played ashore", "several ashore"}
+    told = {"three cases", "across", "no way", "same spot", *answers.REASONS}
     assert {name: seen[name] for name in shapes | told if seen[name] < 5} == {}
 
 
@@ -298,3 +301,88 @@ def test_at_sea_the_shore_of_the_day_is_told(session):
 
     assert shore(date(2019, 12, 31)) == ("municipality:1", "", 58)
     assert shore(date(2020, 1, 1)) == ("municipality:1", "2020", 117)
+
+
+# --- The nearest land
+
+WEST, EAST = box(24.0, 58, 24.5, 59), box(24.5, 58, 25, 59)
+POLICE = (Role("police", {}, layer="villages", area="municipality"),)
+
+
+def a_coast(session):
+    """A county of two municipalities, a prefecture, a country abroad, and who is responsible for each."""
+    make.an_area(session, kind="municipality", code="w", shape=WEST)
+    make.an_area(session, kind="municipality", code="e", shape=EAST)
+    make.an_area(session, kind="county", code="1", shape=box(24, 58, 25, 59))
+    make.an_area(session, kind="prefecture", code="p", shape=box(24, 57, 25, 59))
+    make.an_area(session, kind="neighbour", code="xx", shape=box(25, 58, 27, 59))
+    make.a_body(session, key="both", serves=["municipality:w", "county:1"], at=(24.1, 58.5))
+    make.a_body(session, key="county", serves=["county:1"], at=None)
+    make.a_body(session, key="other-side", serves=["municipality:e"], at=(24.6, 58.5))
+
+
+def test_in_no_area_those_of_the_nearest_land_are_told_with_its_smallest_area(session):
+    a_coast(session)
+
+    found = asked(session, AT_SEA, roles=POLICE)
+
+    (role,) = found.roles
+    assert found.shore[0].key == "municipality:w"
+    assert [area.key for area in found.ashore] == ["county:1", "municipality:w"]
+    assert matches(found) == [
+        ("shore", "municipality:w", "both"),
+        ("shore", "county:1", "county"),
+        ("nearest", "", "other-side"),
+    ]
+    assert ([area.key for area in role.areas], [area.key for area in role.ashore]) == ([], ["municipality:w"])
+    assert not role.is_played
+
+
+def test_on_land_nothing_is_told_of_a_shore(session):
+    a_coast(session)
+
+    found = asked(session, roles=POLICE)
+
+    assert (found.shore, found.ashore, found.roles[0].ashore) == (None, (), ())
+    assert answers.SHORE not in {why for why, *_ in matches(found)}
+    assert found.roles[0].is_played
+
+
+def test_abroad_those_across_the_border_are_told_and_far_abroad_nothing_is_known(session):
+    a_coast(session)
+
+    near, far = (asked(session, Place(lon=lon, lat=58.5), roles=POLICE) for lon in (25.3, 26.6))
+
+    assert (near.abroad.key, near.shore[0].key, near.is_unknown) == ("neighbour:xx", "municipality:e", False)
+    assert matches(near)[0] == ("shore", "municipality:e", "other-side")
+    assert (far.abroad.key, far.shore, matches(far), far.is_unknown) == ("neighbour:xx", None, [], True)
+
+
+def test_the_reach_is_the_stated_one(session):
+    a_coast(session)
+    edge_m = make.metric(shapely.Point(24.0, 58.5)).x
+
+    def is_unknown(off_m):
+        spot = geo.place_of(edge_m - off_m, make.metric(shapely.Point(24.0, 58.5)).y, srid=make.SRID)
+        return asked(session, spot, roles=POLICE).is_unknown
+
+    assert (is_unknown(answers.REACH_M - 100), is_unknown(answers.REACH_M + 100)) == (False, True)
+
+
+def test_areas_that_the_snapshot_does_not_hold_are_told_as_if_it_did(session):
+    make.an_area(session, kind="municipality", code="w", shape=WEST)
+    make.an_area(session, kind="watch_area", code="1", shape=box(24.4, 58.4, 24.6, 58.6))
+    make.a_body(session, key="watchers", serves=["watch_area:1"], layer="watch")
+    instance = worlds.an_instance()
+    whole = snapshot.take(session, worlds.KINDS)
+    partly = snapshot.take(session, {*worlds.KINDS} - {"watch_area"})
+
+    more = places.areas_with_sizes_at(session, HOME, as_of=DAY, kinds={"watch_area"})
+    wanted = answers.answer(whole, instance, place=HOME, as_of=DAY)
+    found = answers.answer(partly, instance, place=HOME, as_of=DAY, more=more)
+
+    assert ("inside", "watch_area:1", "watchers") in [
+        (match.why, match.area, match.body.key) for role in wanted.roles for match in role.matches
+    ]
+    assert oracle.told(found) == oracle.told(wanted)
+    assert oracle.told(answers.answer(partly, instance, place=HOME, as_of=DAY)) != oracle.told(wanted)

@@ -1,5 +1,6 @@
 """Which cases fit a place and where a practice could go, against a pencil: the formulas worked out anew."""
 
+from dataclasses import replace
 from datetime import date
 from math import hypot, log2
 
@@ -255,6 +256,78 @@ def test_an_area_that_has_no_profile_is_told(session, roles):
 
     with pytest.raises(AreaNotFound):
         fit.cases_for(territory(session, roles), "land:main")
+
+
+# --- What fits best for each role
+
+AUDIENCES = {"alpha": ("police",), "beta": ("residents",)}
+
+
+def a_best(session, roles, **cases):
+    """Of the second municipality, by role: practice and case. Every case is of the first one."""
+    towns = {code: {"population": 900, "town": None, "layers": {"police", "villages"}} for code in TOWNS}
+    settled(session, towns, [])
+    for key, facts in cases.items():
+        make.a_case(session, key=key, municipality="0101", **facts)
+    found = territory(session, roles)
+    told = fit.best(found, "municipality:0102", roles.roles, AUDIENCES)
+    return {role: (one.practice, one.suggestion.case.key) for role, one in told.items()}
+
+
+def test_of_every_role_the_best_case_in_which_it_takes_part_is_told(session, roles):
+    found = a_best(
+        session,
+        roles,
+        near={"parties": ["police"], "at": (24.4, 58.5)},
+        far={"parties": ["police"], "at": (24.1, 58.5)},
+        village={"parties": ["residents"], "at": (24.1, 58.5), "practices": ["alpha", "beta"]},
+    )
+
+    assert found == {"police": ("alpha", "near"), "village": ("beta", "village")}
+
+
+def test_a_case_that_ended_or_shows_nothing_for_the_role_is_not_its_best(session, roles):
+    found = a_best(
+        session,
+        roles,
+        ended={"parties": ["police"], "at": (24.4, 58.5), "outcome": "ended"},
+        of_others={"parties": ["police"], "at": (24.4, 58.5), "practices": ["beta"]},
+    )
+
+    assert found == {}
+
+
+def test_the_guide_of_another_role_is_not_for_this_one(session, roles):
+    (police, *others) = roles.roles
+    guided = replace(roles, roles=(police, replace(others[0], guide="alpha"), *others[1:]))
+
+    one_case = {"only": {"parties": ["police", "council"], "practices": ["alpha"]}}
+
+    with make.undone(session):
+        assert a_best(session, roles, **one_case) == {"police": ("alpha", "only")}
+    assert a_best(session, guided, **one_case) == {"council": ("alpha", "only")}
+
+
+@EVERY
+@given(towns=towns_, cases=cases_, day=st.dates(date(2009, 1, 1), date(2031, 1, 1)))
+def test_between_two_turns_every_profile_is_the_same(session, roles, towns, cases, day):
+    with make.undone(session):
+        settled(session, towns, cases)
+        make.a_body(session, layer="police", municipality="0102", valid_from="2010-05", valid_to="2030")
+        make.a_count(session, area="municipality:0103", layer="villages", as_of="2015")
+        make.an_area(session, kind="land", code="new", shape=box(24, 59.1, 24.1, 59.2), valid_from="2012")
+        make.a_settlement(session, municipality="0101", population=20_000, valid_from="2017-03-02")
+        known = snapshot.take(session, ["county", "municipality", "neighbour"])
+        turns = fit.turns(session, known)
+        epoch = fit.epoch(turns, day)
+
+        one, other = (fit.territory(session, roles, known, as_of=each) for each in (day, epoch))
+
+        assert epoch <= day
+        assert {date(2010, 5, 1), date(2030, 1, 1), date(2015, 1, 1), date(2012, 1, 1), date(2017, 3, 2)} <= {
+            *turns
+        }
+        assert (one.profiles, one.examples) == (other.profiles, other.examples)
 
 
 def test_no_part_gives_more_than_its_weight(session, roles):

@@ -8,7 +8,7 @@ import pytest
 from layers import contacts, fit, places, practices
 from tests.webmap import site
 from tests.webmap.site import look
-from webmap import db, fits, networks, params, replies
+from webmap import advice, db, networks, params, replies
 
 HARKU = "areas/municipality/0198"
 
@@ -188,15 +188,15 @@ def test_every_reason_is_a_sentence_in_every_language(app, estonia):
 
     for language in estonia.languages:
         with app.test_request_context(f"/{language}/"):
-            sentences = [fits.reason(part) for part in parts]
+            sentences = [advice.reason(part) for part in parts]
             assert all(re.fullmatch(r"[^{}]+\.", sentence) for sentence in sentences)
 
 
 def test_density_is_called_similar_only_where_it_is(app):
     with app.test_request_context("/en/"):
         app.preprocess_request()
-        alike = fits.reason(fit.Part("density", 18, {"here": 6.2, "there": 8.0}))
-        apart = fits.reason(fit.Part("density", 3, {"here": 6.2, "there": 45.0}))
+        alike = advice.reason(fit.Part("density", 18, {"here": 6.2, "there": 8.0}))
+        apart = advice.reason(fit.Part("density", 3, {"here": 6.2, "there": 45.0}))
 
     assert alike == "Similar density: 6.2 against 8 people per km²."
     assert "Similar" not in apart

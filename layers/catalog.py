@@ -22,6 +22,7 @@ FILE = "instance.yaml"
 PACKAGE = "datapackage.json"
 _NEEDED = ("key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds", "layers")
 _KINDS = ("bodies", "cases", "areas")
+_TEXTS = ("cases", "practices")
 _SYMBOLS = ("square", "circle", "diamond", "triangle", "star", "hexagon", "cross", "line", "dashed", "dotted")
 
 
@@ -97,7 +98,11 @@ class Resource:
 
 @dataclass(frozen=True)
 class Instance:
-    """A territory and what is kept about it. `bounds` are west, south, east, north in degrees."""
+    """A territory and what is kept about it. `bounds` are west, south, east, north in degrees.
+
+    `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by language.
+    A language without headings needs a title and a summary only.
+    """
 
     key: str
     folder: Path
@@ -114,6 +119,7 @@ class Instance:
     attributions: tuple[str, ...] = ()
     roles: tuple[Role, ...] = ()
     worries: tuple[Worry, ...] = ()
+    sections: Mapping[str, Mapping[str, Words]] = field(default_factory=dict)
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -164,11 +170,16 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         bounds=tuple(about["bounds"]),
         layers=tuple(Layer(**entry) for entry in about["layers"]),
         basemaps=tuple(Basemap(**entry) for entry in about.get("basemaps", ())),
-        codes={name: group for name, group in about.items() if name not in _NEEDED and _is_codes(group)},
+        codes={
+            name: group
+            for name, group in about.items()
+            if name not in (*_NEEDED, "sections") and _is_codes(group)
+        },
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
         attributions=tuple(package.get("attributions", ())),
         roles=_roles(about),
         worries=tuple(_worded(Worry, entry) for entry in about.get("worries", ())),
+        sections=about.get("sections") or {},
     )
 
 
@@ -220,7 +231,23 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
             found.append(Problem(FILE, 0, f"“{name}” cannot be {about[name]}.", remedy))
     for name, kind in (("layers", Layer), ("basemaps", Basemap), ("roles", Role), ("worries", Worry)):
         found += _entry_problems(about, name, kind)
-    return [*found, *_role_problems(about)]
+    return [*found, *_role_problems(about), *_section_problems(about)]
+
+
+def _section_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Parts of texts for a kind that has none, in a language that is none, or with one heading for two."""
+    for kind, headings in (about.get("sections") or {}).items():
+        if kind not in _TEXTS:
+            what = f"sections: there are no texts “{kind}”."
+            yield Problem(FILE, 0, what, f"Use one of: {', '.join(_TEXTS)}.")
+        for language in sorted({code for words in headings.values() for code in words}):
+            said = [words.get(language, "") for words in headings.values()]
+            if language not in about.get("languages", ()):
+                what = f"sections, {kind}: “{language}” is not a language of this instance."
+                yield Problem(FILE, 0, what, "Remove it, or add it to the languages.")
+            if not all(said) or len({*said}) < len(said):
+                what = f"sections, {kind}: a heading in “{language}” is missing or stands there twice."
+                yield Problem(FILE, 0, what, "Give every part a heading of its own, or none in this language.")
 
 
 def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:

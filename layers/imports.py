@@ -211,7 +211,7 @@ def load(
     with store.reading(engine, srid=instance.metric_crs) as session:
         if is_current(session, instance) and not outlines.is_missing(session):
             return []
-    found = sources.read(instance)
+    found = sources.read(instance, today=now.date())
     with store.writing(engine, srid=instance.metric_crs) as session:
         # Another process may have loaded the same files while this one read them.
         plans = [] if is_current(session, instance) else _renew(session, found, now=now, tell=tell)

@@ -10,6 +10,8 @@ from flask import url_for
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from layers.texts import LINK
+
 _TAGS = {
     "p",
     "h2",
@@ -27,7 +29,8 @@ _TAGS = {
     "tbody",
 }
 _TAGS |= {"tr", "th", "td", "br", "hr", "code"}
-_LINK = re.compile(r"\]\((case|practice|body):([a-z0-9-]+)\)")
+# "2017. aasta" at the beginning of a paragraph is an ordinal, not the item of a list, which begins with a capital.
+_ORDINAL = re.compile(r"^(\d+)\.(?= +[^\W\d_])", re.MULTILINE)
 _PAGES = {"case": "pages.case", "practice": "pages.practice", "body": "pages.body"}
 
 
@@ -36,8 +39,14 @@ def render(text: str, *, language: str, when: Mapping[str, str] | None = None) -
 
     `when` are the days of the question, which the links carry on.
     """
-    linked = _LINK.sub(lambda found: f"]({_address(found, language, when or {})})", text)
+    linked = LINK.sub(lambda found: f"]({_address(found, language, when or {})})", text)
+    linked = _ORDINAL.sub(lambda found: _ordinal(found, linked), linked)
     return Markup(_clean(linked))  # noqa: S704  (nh3 has cleaned it)
+
+
+def _ordinal(found: re.Match[str], text: str) -> str:
+    following = text[found.end() :].lstrip(" ")
+    return f"{found[1]}\\." if following[:1].islower() else found[0]
 
 
 def _address(found: re.Match[str], language: str, when: Mapping[str, str]) -> str:

@@ -100,8 +100,8 @@ class Resource:
 class Instance:
     """A territory and what is kept about it. `bounds` are west, south, east, north in degrees.
 
-    `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by language.
-    A language without headings needs a title and a summary only.
+    `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by
+    language. A language without headings needs a title and a summary only.
     """
 
     key: str
@@ -247,7 +247,9 @@ def _section_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(FILE, 0, what, "Remove it, or add it to the languages.")
             if not all(said) or len({*said}) < len(said):
                 what = f"sections, {kind}: a heading in “{language}” is missing or stands there twice."
-                yield Problem(FILE, 0, what, "Give every part a heading of its own, or none in this language.")
+                yield Problem(
+                    FILE, 0, what, "Give every part a heading of its own, or none in this language."
+                )
 
 
 def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:

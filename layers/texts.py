@@ -1,8 +1,8 @@
 """What a written text is made of: its sections, the links in it, its contacts, and how hard it reads.
 
-A text is Markdown. Its parts are told by their headings of the second level, which the instance names for each
-kind of text and language: that is how people write anyway, a heading cannot come loose from what it heads, and
-a reader of the bare file sees what a reader of the page sees.
+A text is Markdown. Its parts are told by their headings of the second level, which the instance names for
+each kind of text and language: that is how people write anyway, a heading cannot come loose from what it
+heads, and a reader of the bare file sees what a reader of the page sees.
 """
 
 import re
@@ -18,7 +18,7 @@ LINK = re.compile(r"\]\((case|practice|body):([a-z0-9-]+)\)")
 """A link inside the house: what it points to, and the key."""
 
 _HEADING = re.compile(r"## +(.+?) *")
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w+")
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\btel\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,/+-])\+?\d(?:[ -]?\d)+(?![\w/-]|[.,]\d)")
 _ADDRESS = re.compile(r"\((?:https?://|case:|practice:|body:)[^)]*\)")
 _YEAR = re.compile(r"(?:1[89]|20)\d\d")
@@ -76,7 +76,7 @@ def sections(text: str) -> list[Section]:
     starts = [at for at, line in enumerate(lines) if _HEADING.fullmatch(line)]
     return [
         Section(_title(lines[at]), at + 1, "\n".join(lines[at + 1 : end]).strip())
-        for at, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+        for at, end in zip(starts, [*starts, len(lines)][1:], strict=True)
     ]
 
 
@@ -102,7 +102,7 @@ def mentions(text: str) -> list[Mention]:
 
 
 def contacts(text: str) -> Iterator[tuple[int, str]]:
-    """What looks like an e-mail address or a telephone number, each with its line.
+    """What looks like an e-mail address or a telephone number, or announces one (tel), each with its line.
 
     A number of seven to fifteen digits counts, unless it is a great number in groups of three, a day, or a
     row of years. Numbers inside the addresses of links are none of ours.

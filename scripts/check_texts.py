@@ -1,10 +1,10 @@
 """Shows a writer how the texts of an instance read, and what the loader would refuse.
 
-For every case and practice and every language written in full: words, sentences, the share of long words, and
-LIX (C.-H. Björnsson's readability index: words in a sentence, plus long words in a hundred; a word is long with
-more than six letters). 30 is light, 40 usual, 50 official, 60 heavy; Estonian lies higher than English for the
-same thing, so a text is only compared with others of its language. Told apart are those that lie more than
---far points above their median, the ones to read again first.
+For every case and practice and every language written in full: words, sentences, the share of long words,
+and LIX (C.-H. Björnsson's readability index: words in a sentence, plus long words in a hundred; a word is
+long with more than six letters). 30 is light, 40 usual, 50 official, 60 heavy; Estonian lies higher than
+English for the same thing, so a text is only compared with others of its language. Told apart are those that
+lie more than --far points above their median, the ones to read again first.
 
 Exits with 1 when the loader would refuse something; heavy reading alone is advice.
 """
@@ -69,7 +69,9 @@ def report(found: Iterable[Text], *, far: float, everything: bool) -> str:
     for (kind, language), group in groups.items():
         middle = median(text.reading.lix for text in group)
         words = median(text.reading.words for text in group)
-        lines.append(f"{kind}, {language}: {len(group)} texts, median LIX {middle:.0f}, median {words:.0f} words")
+        lines.append(
+            f"{kind}, {language}: {len(group)} texts, median LIX {middle:.0f}, median {words:.0f} words"
+        )
         for text in sorted(group, key=lambda text: -text.reading.lix):
             is_heavy = text.reading.lix > middle + far
             if everything or is_heavy:

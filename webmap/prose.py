@@ -29,7 +29,7 @@ _TAGS = {
     "tbody",
 }
 _TAGS |= {"tr", "th", "td", "br", "hr", "code"}
-# "2017. aasta" at the beginning of a paragraph is an ordinal, not the item of a list, which begins with a capital.
+# "2017. aasta" at the beginning of a line is an ordinal, not an item of a list, which begins with a capital.
 _ORDINAL = re.compile(r"^(\d+)\.(?= +[^\W\d_])", re.MULTILINE)
 _PAGES = {"case": "pages.case", "practice": "pages.practice", "body": "pages.body"}
 

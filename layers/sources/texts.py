@@ -114,11 +114,6 @@ def _sheet(file: Path, name: str) -> Sheet:
             raise _Bad(name, 0, f"“{needed}” is missing in the front matter.", "Add it.")
         if not isinstance(front[needed], str):
             raise _Bad(name, 0, f"“{needed}” is no text.", "Put it between quotation marks.")
-    try:
-        for words in (front["title"], front["summary"], parts[2]):
-            check.text(words)
-    except Unusable as error:
-        raise _Bad(name, 0, error.what, error.remedy) from error
     text = parts[2].lstrip()
     begins = 3 + parts[1].count("\n") + parts[2][: len(parts[2]) - len(text)].count("\n")
     return Sheet(name, front, parts[1], text.rstrip(), begins)

@@ -53,17 +53,23 @@ def problems(
         found += _languages(sheets, main, headings, instance)
         found += _sources(main)
         for language, sheet in sheets.items():
-            found += _parts(sheet, {key: words[language] for key, words in headings.items() if language in words})
+            found += _parts(
+                sheet, {key: words[language] for key, words in headings.items() if language in words}
+            )
     return found
 
 
 def _contacts(sheet: Sheet) -> Iterator[Problem]:
-    remedy = "Take it out: no contact is published. Offices are found by their public number."
+    remedy = "Take it out: no contact is published."
     for name in ("title", "summary"):
         for _, what in texts.contacts(sheet.front[name]):
-            yield sheet.problem(sheet.line_of(name), f"“{what}” looks like a private contact.", remedy)
+            yield sheet.problem(
+                sheet.line_of(name), f"There is a private contact in the text: “{what}”.", remedy
+            )
     for line, what in texts.contacts(sheet.text):
-        yield sheet.problem(sheet.begins + line - 1, f"“{what}” looks like a private contact.", remedy)
+        yield sheet.problem(
+            sheet.begins + line - 1, f"There is a private contact in the text: “{what}”.", remedy
+        )
 
 
 def _days(sheet: Sheet, today: date | None) -> Iterator[Problem]:
@@ -74,7 +80,9 @@ def _days(sheet: Sheet, today: date | None) -> Iterator[Problem]:
     for name, day in said:
         if day > today.isoformat()[: len(day)]:
             what = f"“{name}”: {day} lies in the future."
-            yield sheet.problem(sheet.line_of(name, day), what, "Correct the date; a text tells what has been.")
+            yield sheet.problem(
+                sheet.line_of(name, day), what, "Correct the date; a text tells what has been."
+            )
 
 
 def _listed(sheet: Sheet) -> Iterable[Mapping[str, Any]]:
@@ -87,7 +95,11 @@ def _languages(
 ) -> Iterator[Problem]:
     for language in instance.languages:
         if language not in sheets:
-            needs = "the whole text" if any(language in words for words in headings.values()) else "a title and a summary"
+            needs = (
+                "the whole text"
+                if any(language in words for words in headings.values())
+                else "a title and a summary"
+            )
             file = main.file.replace(f".{instance.default_language}.md", f".{language}.md")
             yield main.problem(0, f"There is no text in “{language}”.", f"Write {file} with {needs}.")
 
@@ -111,7 +123,9 @@ def _parts(sheet: Sheet, headings: Mapping[str, str]) -> Iterator[Problem]:
     for heading in headings.values():
         if heading not in names:
             what = f"The part “{heading}” is missing."
-            yield sheet.problem(sheet.begins, what, f"Write it under ## {heading}; say plainly what is not known.")
+            yield sheet.problem(
+                sheet.begins, what, f"Write it under ## {heading}; say plainly what is not known."
+            )
     for at, section in enumerate(there):
         line = sheet.begins + section.line - 1
         if section.heading not in headings.values():

@@ -23,6 +23,7 @@ PACKAGE = "datapackage.json"
 KEY_FILE = "privacy.key"
 _NEEDED = ("key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds", "layers")
 _KINDS = ("bodies", "cases", "areas")
+_TEXTS = ("cases", "practices")
 _SYMBOLS = ("square", "circle", "diamond", "triangle", "star", "hexagon", "cross", "line", "dashed", "dotted")
 
 
@@ -119,6 +120,8 @@ class Instance:
 
     `secret` keys the blur of layers with a privacy policy: what its file `privacy.key` holds, else its `key`,
     which everybody knows.
+    `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by
+    language. A language without headings needs a title and a summary only.
     """
 
     key: str
@@ -138,6 +141,7 @@ class Instance:
     worries: tuple[Worry, ...] = ()
     doors: tuple[Door, ...] = ()
     secret: bytes = field(default=b"", repr=False)
+    sections: Mapping[str, Mapping[str, Words]] = field(default_factory=dict)
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -188,13 +192,18 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         bounds=tuple(about["bounds"]),
         layers=tuple(Layer(**entry) for entry in about["layers"]),
         basemaps=tuple(Basemap(**entry) for entry in about.get("basemaps", ())),
-        codes={name: group for name, group in about.items() if name not in _NEEDED and _is_codes(group)},
+        codes={
+            name: group
+            for name, group in about.items()
+            if name not in (*_NEEDED, "sections") and _is_codes(group)
+        },
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
         attributions=tuple(package.get("attributions", ())),
         roles=_roles(about),
         worries=tuple(_worded(Worry, entry) for entry in about.get("worries", ())),
         doors=tuple(_worded(Door, entry) for entry in about.get("doors", ())),
         secret=_secret(folder) or str(about["key"]).encode(),
+        sections=about.get("sections") or {},
     )
 
 
@@ -258,7 +267,7 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
         ("doors", Door),
     ):
         found += _entry_problems(about, name, kind)
-    return [*found, *_role_problems(about), *_finest_problems(about)]
+    return [*found, *_role_problems(about), *_finest_problems(about), *_section_problems(about)]
 
 
 def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
@@ -278,6 +287,24 @@ def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
             if isinstance(cell_m, bool) or not isinstance(cell_m, int | float) or not 0 < cell_m < 100_000:
                 what = f"layers, “{entry.get('key')}”: “{cell_m}” is no side of a cell."
                 yield Problem(FILE, 0, what, "Write it in metres: settlement: 1000.")
+
+
+def _section_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Parts of texts for a kind that has none, in a language that is none, or with one heading for two."""
+    for kind, headings in (about.get("sections") or {}).items():
+        if kind not in _TEXTS:
+            what = f"sections: there are no texts “{kind}”."
+            yield Problem(FILE, 0, what, f"Use one of: {', '.join(_TEXTS)}.")
+        for language in sorted({code for words in headings.values() for code in words}):
+            said = [words.get(language, "") for words in headings.values()]
+            if language not in about.get("languages", ()):
+                what = f"sections, {kind}: “{language}” is not a language of this instance."
+                yield Problem(FILE, 0, what, "Remove it, or add it to the languages.")
+            if not all(said) or len({*said}) < len(said):
+                what = f"sections, {kind}: a heading in “{language}” is missing or stands there twice."
+                yield Problem(
+                    FILE, 0, what, "Give every part a heading of its own, or none in this language."
+                )
 
 
 def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:

@@ -218,7 +218,7 @@ def load(
     with store.reading(engine, srid=instance.metric_crs) as session:
         if is_current(session, instance) and not outlines.is_missing(session):
             return []
-    found = sources.read(instance)
+    found = sources.read(instance, today=now.date())
     with store.writing(engine, srid=instance.metric_crs) as session:
         # Another process may have loaded the same files while this one read them.
         is_new = not is_current(session, instance)

@@ -47,6 +47,7 @@ from webmap import (
     replies,
     shading,
     sharing,
+    stories,
 )
 from webmap.db import House, Revisions
 
@@ -291,6 +292,8 @@ def case(key: str) -> ResponseReturnValue:
         case=found,
         practices=known,
         bodies=_with_ended(found.bodies, taken_part),
+        story=stories.told(found.texts, kind="cases"),
+        guides=stories.guides(found, known.values()),
         fits=fits.for_case(key, as_of=params.today()),
     )
 

@@ -11,6 +11,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from layers.texts import LINK
+
 _TAGS = {
     "p",
     "h2",
@@ -29,7 +31,8 @@ _TAGS = {
 }
 _TAGS |= {"tr", "th", "td", "br", "hr", "code"}
 _LISTS = {"bullet_list_open": "list", "ordered_list_open": "steps"}
-_LINK = re.compile(r"\]\((case|practice|body):([a-z0-9-]+)\)")
+# "2017. aasta" at the beginning of a line is an ordinal, not an item of a list, which begins with a capital.
+_ORDINAL = re.compile(r"^(\d+)\.(?= +[^\W\d_])", re.MULTILINE)
 _PAGES = {"case": "pages.case", "practice": "pages.practice", "body": "pages.body"}
 
 
@@ -38,8 +41,17 @@ def render(text: str, *, language: str, when: Mapping[str, str] | None = None) -
 
     `when` are the days of the question, which the links carry on.
     """
-    linked = _LINK.sub(lambda found: f"]({_address(found, language, when or {})})", text)
-    return Markup(_clean(linked))  # noqa: S704  (nh3 has cleaned it)
+    linked = LINK.sub(lambda found: f"]({_address(found, language, when or {})})", text)
+    return Markup(_clean(_with_ordinals(linked)))  # noqa: S704  (nh3 has cleaned it)
+
+
+def _with_ordinals(text: str) -> str:
+    return _ORDINAL.sub(lambda found: _ordinal(found, text), text)
+
+
+def _ordinal(found: re.Match[str], text: str) -> str:
+    following = text[found.end() :].lstrip(" ")
+    return f"{found[1]}\\." if following[:1].islower() else found[0]
 
 
 def _address(found: re.Match[str], language: str, when: Mapping[str, str]) -> str:
@@ -64,7 +76,7 @@ def blocks(text: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     lists: list[dict[str, Any]] = []
     level = 0
-    for token in _reader().parse(text):
+    for token in _reader().parse(_with_ordinals(text)):
         if token.type in _LISTS:
             lists.append({"kind": _LISTS[token.type], "items": []})
             found += lists[-1:] if len(lists) == 1 else []

@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from layers.catalog import FILE, KEY_FILE, PACKAGE, Instance, Resource
 from layers.errors import BadInstance, Problem
-from layers.sources import areas, privacy, tables, texts
+from layers.sources import areas, privacy, tables, texts, written
 from layers.sources.rows import Checked, Row
 
 # Areas that are drawn under everything and are no layer of their own.
@@ -68,8 +69,8 @@ def _checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read(instance: Instance) -> list[Source]:
-    """Every resource of the instance.
+def read(instance: Instance, *, today: date | None = None) -> list[Source]:
+    """Every resource of the instance. With `today`, a text that tells of a later day is refused.
 
     Raises:
         BadInstance: with every problem in every file; nothing is half read.
@@ -79,7 +80,7 @@ def read(instance: Instance) -> list[Source]:
     if missing:
         what = f"There is no resource for the layers {', '.join(missing)}."
         raise BadInstance([Problem(PACKAGE, 0, what, "Add one of the same name for each.")])
-    found = {name: _read_one(instance, name) for name in _loaded(instance)}
+    found = {name: _read_one(instance, name, today) for name in _loaded(instance)}
     gazetteer = found["settlements"][1].rows if "settlements" in found else ()
     for name, keeper in privacy.keepers(instance, gazetteer).items():
         table, checked = found[name]
@@ -94,7 +95,7 @@ def read(instance: Instance) -> list[Source]:
     ]
 
 
-def _read_one(instance: Instance, name: str) -> tuple[str, Checked]:
+def _read_one(instance: Instance, name: str, today: date | None) -> tuple[str, Checked]:
     path = instance.resources[name].path
     if name == "settlements":
         return "settlement", tables.settlements(path, instance=instance)
@@ -103,10 +104,10 @@ def _read_one(instance: Instance, name: str) -> tuple[str, Checked]:
     if name == "counts":
         return "count", tables.counts(path, instance=instance)
     if name == "practices":
-        return "practice", texts.practices(path, instance=instance)
+        return "practice", texts.practices(path, instance=instance, today=today)
     kind = "areas" if name in _GROUND else instance.layer(name).of
     if kind == "cases":
-        return "case_study", texts.cases(path, instance=instance)
+        return "case_study", texts.cases(path, instance=instance, today=today)
     if kind == "bodies":
         return "body", tables.bodies(path, layer=name, instance=instance)
     return "area", _read_areas(instance, name)
@@ -139,7 +140,7 @@ def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Prob
     of |= {layer.key: layer.of for layer in instance.layers}
     there = {
         kind: _keys(checked for name, checked in found.items() if of[name] == kind)
-        for kind in ("areas", "bodies", "practices")
+        for kind in ("areas", "bodies", "cases", "practices")
     }
     bodies = [row for name, checked in found.items() if of[name] == "bodies" for row in checked.rows]
     problems = _used_twice(bodies)
@@ -157,6 +158,10 @@ def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Prob
         problems += _dangling(row, wanted, there["bodies"], "organisation")
     for row in found["practices"].rows if "practices" in found else ():
         problems += _dangling(row, row.values["related"], there["practices"], "practice")
+    told = {name: found[name].rows for name in ("cases", "practices") if name in found}
+    problems += _lost_mentions([row for rows in told.values() for row in rows], there)
+    if all(there[name] is not None and not found[name].problems for name in told):
+        problems += written.uncrossed(told.get("cases", ()), told.get("practices", ()), instance)
     return problems
 
 
@@ -175,6 +180,22 @@ def _dangling(row: Row, wanted: Iterable[str], there: set[str] | None, kind: str
         row.problem(f"It points to the {kind} “{key}”, which does not exist.", "Correct or remove it.")
         for key in wanted
         if there is not None and key not in there
+    ]
+
+
+def _lost_mentions(rows: Iterable[Row], there: Mapping[str, set[str] | None]) -> list[Problem]:
+    """Links in the texts that lead nowhere, each with its line."""
+    kinds = {"case": there["cases"], "practice": there["practices"], "body": there["bodies"]}
+    return [
+        Problem(
+            one.file,
+            one.line,
+            f"The text points to the {one.kind} “{one.key}”, which does not exist.",
+            "Correct or remove it.",
+        )
+        for row in rows
+        for one in row.mentions
+        if (known := kinds[one.kind]) is not None and one.key not in known
     ]
 
 

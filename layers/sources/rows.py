@@ -30,11 +30,21 @@ class Unusable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A link in a text to a case, practice or organisation (`kind`), and where it stands."""
+
+    file: str
+    line: int
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One fact ready for its table.
 
     `values` are columns of the table, `links` are rows of the tables that hang on it (relationship name ->
-    columns of each).
+    columns of each). `mentions` are the links inside its texts.
     """
 
     key: str
@@ -42,6 +52,7 @@ class Row:
     file: str
     values: Mapping[str, Any]
     links: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    mentions: Sequence[Link] = ()
 
     @property
     def valid_from(self) -> str:

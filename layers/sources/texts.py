@@ -3,38 +3,41 @@
 `<key>.<language>.md`: the default language's file carries the facts, the others a title, a summary and text.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from layers import texts
 from layers.catalog import Instance
 from layers.errors import Problem
 from layers.sources import rows as check
-from layers.sources.rows import Check, Checked, Row, Unusable
+from layers.sources import written
+from layers.sources.rows import Check, Checked, Link, Row, Unusable
+from layers.sources.written import Sheet
 
 Values = dict[str, Any]
-Sheet = tuple[Values, str]
-"""Front matter and text of one file."""
+Shape = Callable[[Values, Instance], tuple[Values, Values]]
 
 
-def cases(folder: Path, *, instance: Instance) -> Checked:
-    return _read(folder, instance, _case)
+def cases(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:
+    return _read(folder, "cases", instance, _case, today)
 
 
-def practices(folder: Path, *, instance: Instance) -> Checked:
-    return _read(folder, instance, _practice)
+def practices(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:
+    return _read(folder, "practices", instance, _practice, today)
 
 
-def _read(
-    folder: Path, instance: Instance, shape: Callable[[Values, Instance], tuple[Values, Values]]
-) -> Checked:
+def _read(folder: Path, kind: str, instance: Instance, shape: Shape, today: date | None) -> Checked:
     files, problems = _by_key(folder, instance)
     rows, refused = [], set()
-    for key, sheets in files.items():
+    for key, found in files.items():
         try:
+            sheets = _sheets(key, found, instance)
             rows.append(_row(key, sheets, instance, shape))
+            problems += written.problems(sheets, kind=kind, instance=instance, today=today)
         except _Bad as error:
             problems.append(error.problem)
             refused.add(key)
@@ -60,25 +63,35 @@ def _by_key(folder: Path, instance: Instance) -> tuple[dict[str, dict[str, Path]
     return found, problems
 
 
-def _row(key: str, files: Mapping[str, Path], instance: Instance, shape: Any) -> Row:
+def _sheets(key: str, files: Mapping[str, Path], instance: Instance) -> dict[str, Sheet]:
     main = instance.default_language
     if main not in files:
         what = f"The file {key}.{main}.md is missing."
         first = check.named(next(iter(files.values())), instance)
         raise _Bad(first, 0, what, "Write it: the default language's file carries the facts.")
-    sheets = {language: _sheet(file, check.named(file, instance)) for language, file in files.items()}
-    file = check.named(files[main], instance)
+    return {language: _sheet(file, check.named(file, instance)) for language, file in files.items()}
+
+
+def _row(key: str, sheets: Mapping[str, Sheet], instance: Instance, shape: Shape) -> Row:
+    main = sheets[instance.default_language]
     try:
         check.slug(key)
-        values, links = shape(sheets[main][0], instance)
+        values, links = shape(dict(main.front), instance)
     except Unusable as error:
-        raise _Bad(file, 0, error.what, error.remedy) from error
+        raise _Bad(main.file, 0, error.what, error.remedy) from error
     words = {
-        "titles": {language: front["title"] for language, (front, _) in sheets.items()},
-        "summaries": {language: front["summary"] for language, (front, _) in sheets.items()},
-        "texts": {language: text for language, (_, text) in sheets.items() if text},
+        "titles": {language: sheet.front["title"] for language, sheet in sheets.items()},
+        "summaries": {language: sheet.front["summary"] for language, sheet in sheets.items()},
+        "texts": {language: sheet.text for language, sheet in sheets.items() if sheet.text},
     }
-    return Row(key=key, line=0, file=file, values={**words, **values}, links=links)
+    mentions = tuple(_mentions(sheets.values()))
+    return Row(key=key, line=0, file=main.file, values={**words, **values}, links=links, mentions=mentions)
+
+
+def _mentions(sheets: Iterable[Sheet]) -> Iterator[Link]:
+    for sheet in sheets:
+        for one in texts.mentions(sheet.text):
+            yield Link(sheet.file, sheet.begins + one.line - 1, one.kind, one.key)
 
 
 def _sheet(file: Path, name: str) -> Sheet:
@@ -101,12 +114,9 @@ def _sheet(file: Path, name: str) -> Sheet:
             raise _Bad(name, 0, f"“{needed}” is missing in the front matter.", "Add it.")
         if not isinstance(front[needed], str):
             raise _Bad(name, 0, f"“{needed}” is no text.", "Put it between quotation marks.")
-    try:
-        for words in (front["title"], front["summary"], parts[2]):
-            check.text(words)
-    except Unusable as error:
-        raise _Bad(name, 0, error.what, error.remedy) from error
-    return front, parts[2].strip()
+    text = parts[2].lstrip()
+    begins = 3 + parts[1].count("\n") + parts[2][: len(parts[2]) - len(text)].count("\n")
+    return Sheet(name, front, parts[1], text.rstrip(), begins)
 
 
 def _practice(front: Values, instance: Instance) -> tuple[Values, Values]:

@@ -63,9 +63,9 @@ def test_every_layer_has_the_organisations_that_were_collected(asking):
     }
 
 
-def test_there_are_47_cases_and_at_least_12_practices(asking):
-    assert len(practices.cases(asking, as_of=TODAY)) == 47
-    assert len(practices.practices(asking, as_of=TODAY)) >= 12
+def test_there_are_49_cases_and_at_least_25_practices(asking):
+    assert len(practices.cases(asking, as_of=TODAY)) == 49
+    assert len(practices.practices(asking, as_of=TODAY)) >= 25
 
 
 def test_there_are_15_counties_and_79_municipalities(asking):

@@ -30,6 +30,7 @@ from layers.practices import Case
 from webmap import (
     addresses,
     big,
+    booklets,
     cards,
     charts,
     choices,
@@ -48,6 +49,7 @@ from webmap import (
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
+bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
 bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000

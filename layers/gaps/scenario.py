@@ -158,6 +158,10 @@ class Change:
     def net(self) -> float:
         return self.after - self.before
 
+    @property
+    def changed(self) -> bool:
+        return bool(self.gained or self.lost)
+
 
 def changes(
     demand: Demand, before: Flags, after: Flags, *, kind: str, only: Sequence[str] = ()

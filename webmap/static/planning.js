@@ -6,8 +6,8 @@
 
   /* What each state looks like: never told apart by colour alone. */
   const DOTS = {
-    covered: { stroke: false, fillColor: "#0b5d66", fillOpacity: 0.6 },
-    uncovered: { color: "#b3261e", weight: 1.75, fillColor: "#fff", fillOpacity: 0.55 },
+    covered: { stroke: false, fillColor: "#0b5d66", fillOpacity: 0.65 },
+    uncovered: { color: "#b3261e", weight: 1.1, fillColor: "#fff", fillOpacity: 0.35 },
   };
   const MARKS = {
     gained: { symbol: "diamond", fillColor: "#14803c", color: "#fff" },
@@ -47,17 +47,26 @@
     return found;
   };
 
-  const radius = (size) => Math.max(2.2, Math.min(15, 2 + Math.sqrt(size || 0) / 9));
+  const radius = (size, zoom) => Math.max(1.5, Math.min(11, 1.2 + Math.sqrt(size || 0) / 28)) * (zoom < 8 ? 0.85 : zoom < 10 ? 1.4 : 2);
   const once = () => 1;
   const drawn = (feature, latlng) => {
     const { state, size } = feature.properties;
-    if (DOTS[state]) return L.circleMarker(latlng, { ...DOTS[state], radius: radius(size), bubblingMouseEvents: false });
+    if (DOTS[state]) return L.circleMarker(latlng, { ...DOTS[state], radius: radius(size, 7), bubblingMouseEvents: false });
     return new Mark(latlng, { rank: 0, crowd: once, radius: 6, weight: 1.5, fillOpacity: 1, bubblingMouseEvents: false, ...(MARKS[state] || MARKS.unit) });
   };
   const look = ({ properties: { state, colour } }) => ({ ...(SHAPES[state] || {}), ...(colour && { fillColor: colour }) });
 
   const Plan = FromUrl.extend({
     address: () => box.dataset.plan,
+    onAdd(map) {
+      this.chart = map;
+      map.on("zoomend", this.resize, this);
+      FromUrl.prototype.onAdd.call(this, map);
+    },
+    resize() {
+      const zoom = this.chart.getZoom();
+      this.drawn?.eachLayer((one) => DOTS[one.feature.properties.state] && one.setRadius(radius(one.feature.properties.size, zoom)));
+    },
     fill(collection) {
       this.clearLayers();
       const { features } = collection;
@@ -67,6 +76,8 @@
       const layer = L.geoJSON({ ...collection, features: sorted }, { pane: this.options.pane, style: (one) => (isPoint(one) ? {} : look(one)), pointToLayer: drawn, bubblingMouseEvents: false });
       layer.eachLayer((one) => one.bindPopup(() => said(one.feature.properties), { maxWidth: 260 }));
       this.addLayer(layer);
+      this.drawn = layer;
+      this.resize();
       document.dispatchEvent(new CustomEvent("turvakaart:plan-drawn", { detail: { layer } }));
     },
   });

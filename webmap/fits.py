@@ -98,6 +98,11 @@ def weights() -> list[Shape]:
     ]
 
 
+def territory(*, as_of: date) -> Territory:
+    """What all of these questions compare, kept for each state of the data."""
+    return _known(as_of)
+
+
 def _known(as_of: date) -> Territory:
     return _territory(db.house(), db.revisions(), as_of)
 

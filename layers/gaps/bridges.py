@@ -6,15 +6,16 @@ is seated or which lie in an area that it serves; an area's own ground is itself
 kind (a police district) lies in every base zone of which it covers at least a hundredth, or that covers at
 least a hundredth of it. Two actors a, b should know each other for the first of these reasons that holds:
 
-    ground   ground(a) and ground(b) have zones in common;          people = those of the common zones
+    served   both *serve* zones in common;                          people = those of the zones both serve
+    seated   ground(a) and ground(b) have other zones in common;    people = those of the common zones
     border   zones that a and b *serve* lie side by side;           people = those of the zones at that border
     near     their points are at most N km apart, straight;         people = those of both grounds
 
 Two areas are no such pair: `neighbours` tells of them. A pair is *met*, and left out, when one case names
-both as having taken part. `hint` is a case told of the common ground that names a role of each but not both
-of them: it may have been they. Ranked by reason, pairs without a hint first, then by
+both as having taken part. `hint` is a case that touches the common ground and names a role of each, but of one
+or both not who it was: it may have been they. Ranked by reason, pairs without a hint first, then by
 
-    weight = people × people / (people on the ground of a or of b)      [persons]  (reason "ground"; else people)
+    weight = people × people / (people on the ground of a or of b)      [persons]  (served, seated; else people)
 
 so that those come first who answer for the same people; then by distance, then by keys. A pair that never met
 as far as is known may know each other well: only public cases are read.
@@ -41,8 +42,10 @@ from layers.places import Area, Body
 from layers.practices import Case, Practice
 from layers.snapshot import Numbers, Snapshot
 
-GROUND, BORDER, NEAR = "ground", "border", "near"
-REASONS = (GROUND, BORDER, NEAR)
+SERVED, SEATED, BORDER, NEAR = "served", "seated", "border", "near"
+REASONS = (SERVED, SEATED, BORDER, NEAR)
+GROUND = (SERVED, SEATED)
+"""The reasons that are ground in common."""
 _LEAST_SHARE = 0.01
 RolePair = tuple[str, str]
 
@@ -320,7 +323,7 @@ def pairs(
             continue
         there = float(people[list(zones)].sum())
         weight = _weight(why, there, people[list({*one.ground, *two.ground})].sum())
-        hint = named.hint(zones, one, two) if why == GROUND else None
+        hint = named.hint(zones, one, two) if why in GROUND else None
         rows.append((one, two, why, zones, there, weight, hint, roles))
     rows.sort(
         key=lambda row: (
@@ -336,7 +339,7 @@ def pairs(
 
 
 def _weight(why: str, people: float, either: float) -> float:
-    if why != GROUND:
+    if why not in GROUND:
         return people
     return people * people / either if either else 0.0
 
@@ -399,15 +402,19 @@ def _candidates(found: Net, near_km: float) -> Iterable[tuple[int, int, str, tup
     actors, count = found.actors, len(found.zones)
     met = _met(found)
     ground = _matrix([one.ground for one in actors], count)
-    serves = _matrix([one.serves if one.body else () for one in actors], count)
+    serves = _matrix([one.serves for one in actors], count)
+    bodies = _matrix([one.serves if one.body else () for one in actors], count)
     beside = _beside(found.borders, count)
     done = set(met)
-    for first, second in _upper(ground @ ground.T):
-        if (first, second) not in done and (actors[first].body or actors[second].body):
+    for first, second in _upper(serves @ serves.T):
+        if (first, second) not in done:
             done.add((first, second))
-            yield first, second, GROUND, tuple(sorted({*actors[first].ground} & {*actors[second].ground}))
-        done.add((first, second))
-    for first, second in _upper(serves @ beside @ serves.T):
+            yield first, second, SERVED, tuple(sorted({*actors[first].serves} & {*actors[second].serves}))
+    for first, second in _upper(ground @ ground.T):
+        if (first, second) not in done:
+            done.add((first, second))
+            yield first, second, SEATED, tuple(sorted({*actors[first].ground} & {*actors[second].ground}))
+    for first, second in _upper(bodies @ beside @ bodies.T):
         if (first, second) not in done:
             done.add((first, second))
             yield first, second, BORDER, _at_border(found, actors[first].serves, actors[second].serves)

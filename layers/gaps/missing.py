@@ -83,7 +83,7 @@ class Combination:
     all_of: tuple[Term, ...] = ()
     one_of: tuple[Term, ...] = ()
     key: str = ""
-    label: Words = field(default_factory=dict)
+    label: Words = field(default_factory=dict, compare=False)
 
     @property
     def terms(self) -> tuple[Term, ...]:

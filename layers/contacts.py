@@ -297,8 +297,9 @@ def silences(
 ) -> tuple[Silence, ...]:
     """Pairs of roles played here (`roles`, from `here`) that no known case links, in the roles' order.
 
-    `met` is what `together` tells, for whoever asks of many areas. Linked are two roles when somebody of the one and somebody of the other took part in one case anywhere,
-    when a case that touches the area names both among its parties, or when one organisation plays both.
+    `met` is what `together` tells, for whoever asks of many areas. Linked are two roles when somebody of the
+    one and somebody of the other took part in one case anywhere, when a case that touches the area names both
+    among its parties, or when one organisation plays both.
     """
     named = [roles_ for _, roles_ in naming(known, instance, area, as_of=as_of)]
     every = together(known, instance, as_of=as_of) if met is None else met
@@ -322,9 +323,7 @@ def naming(
     )
 
 
-def together(
-    known: Snapshot, instance: Instance, *, as_of: date
-) -> tuple[tuple[Case, frozenset[str]], ...]:
+def together(known: Snapshot, instance: Instance, *, as_of: date) -> tuple[tuple[Case, frozenset[str]], ...]:
     """Every case with the keys of the organisations, and of the areas themselves, that took part in it."""
     return tuple(
         (

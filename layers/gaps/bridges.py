@@ -12,19 +12,20 @@ least a hundredth of it. Two actors a, b should know each other for the first of
     near     their points are at most N km apart, straight;         people = those of both grounds
 
 Two areas are no such pair: `neighbours` tells of them. A pair is *met*, and left out, when one case names
-both as having taken part. `hint` is a case that touches the common ground and names a role of each, but of one
-or both not who it was: it may have been they. Ranked by reason, pairs without a hint first, then by
+both as having taken part. `hint` is a case that touches the common ground and names a role of each, but of
+one or both not who it was: it may have been they. Ranked by reason, pairs without a hint first, then by
 
-    weight = people × people / (people on the ground of a or of b)      [persons]  (served, seated; else people)
+    weight = people × people / (people on the ground of a or of b)   [persons]   (served, seated; else people)
 
 so that those come first who answer for the same people; then by distance, then by keys. A pair that never met
 as far as is known may know each other well: only public cases are read.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
@@ -99,7 +100,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Levels:
-    """Of one zone: the roles played there, the pairs of them that some case links, and those that none does."""
+    """Of one zone: the roles played there, the pairs of them that a case links, and those that none does."""
 
     zone: Zone
     roles: tuple[str, ...]
@@ -208,9 +209,7 @@ class _Covers:
 
     def __init__(self, known: Snapshot, zones: Sequence[Zone], as_of: date) -> None:
         self.known, self.zones, self.as_of = known, zones, as_of
-        self.shapes = [
-            known.shapes[contacts.position(known, zone.key, as_of=as_of)] for zone in zones
-        ]
+        self.shapes = [known.shapes[contacts.position(known, zone.key, as_of=as_of)] for zone in zones]
         self.kept: dict[str, tuple[int, ...]] = {}
 
     def of(self, key: str) -> tuple[int, ...]:
@@ -225,7 +224,7 @@ class _Covers:
         if named or not shapes:
             return named
         common = shapely.area(shapely.intersection(self.shapes, shapes[0]))
-        least = np.minimum(shapely.area(self.shapes), shapes[0].area) * _LEAST_SHARE
+        least = np.minimum(shapely.area(self.shapes), float(shapely.area(shapes[0]))) * _LEAST_SHARE
         return tuple(int(i) for i in np.flatnonzero((common > 0) & (common >= least)))
 
 
@@ -242,26 +241,28 @@ def _borders(known: Snapshot, areas: Sequence[Area], as_of: date) -> frozenset[t
 # --- Practices that bring roles together
 
 
-def bringing(
-    known: Snapshot, instance: Instance, practices: Iterable[Practice], *, as_of: date
-) -> Bringing:
+def bringing(known: Snapshot, instance: Instance, practices: Iterable[Practice], *, as_of: date) -> Bringing:
     """Which practice brings two roles together.
 
-    It is the one shown by most cases that name both roles and have not ended (of equally many the first by
-    key); where no case does, the practice with the fewest audiences that is written for a party of each.
-    A role met its like where two organisations of it took part.
+    It is the one with the most weight in cases that name both roles and have not ended (ties by key). A case
+    that names n roles is about n(n − 1)/2 pairs, so that it counts for each of them 2/(n(n − 1)), and for two
+    organisations of one role 1. Where no case names both, it is the practice with the fewest audiences that
+    is written for a party of each.
     """
-    shown: dict[RolePair, Counter[str]] = defaultdict(Counter)
+    shown: dict[RolePair, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     told: dict[RolePair, list[tuple[Case, tuple[float, float] | None]]] = defaultdict(list)
     there = known.case_days.there(as_of)
     for i, case in enumerate(known.cases):
         if there[i] and case.outcome != fit.ENDED:
             east, north = known.case_points[i]
             point = None if np.isnan(east) else (float(east), float(north))
-            for pair in _named_pairs(known, instance, case, as_of):
-                shown[pair].update({link.practice for link in case.practices})
+            named = _named_pairs(known, instance, case, as_of)
+            others = max(1, sum(one != other for one, other in named))
+            for pair in named:
                 told[pair].append((case, point))
-    found = {pair: min(count, key=lambda key: (-count[key], key)) for pair, count in shown.items() if count}
+                for practice in {link.practice for link in case.practices}:
+                    shown[pair][practice] += Fraction(1, 1 if pair[0] == pair[1] else others)
+    found = {pair: min(sums, key=lambda key: (-sums[key], key)) for pair, sums in shown.items()}
     parties = {role.key: set(role.parties) for role in instance.roles}
     written = sorted(practices, key=lambda one: (len(one.audiences), one.key))
     for pair in combinations([role.key for role in instance.roles], 2):
@@ -285,7 +286,7 @@ def _named_pairs(known: Snapshot, instance: Instance, case: Case, as_of: date) -
 
 
 def nearest_example(found: Bringing, pair: RolePair, point: tuple[float, float]) -> Example | None:
-    """The nearest case where two roles met, by straight line from a metric point, those equally far by key."""
+    """The nearest case where two roles met, by straight line from a metric point; equally far ones by key."""
     cases = found.cases.get(pair, ())
     ways = [(case, grounds.way(point, end)) for case, end in cases if end]
     if not ways:
@@ -298,12 +299,18 @@ def nearest_example(found: Bringing, pair: RolePair, point: tuple[float, float])
 
 
 def pairs(
-    found: Net, *, near_km: float = 10.0, like: bool = False, role: str = "", other: str = "", within: str = ""
+    found: Net,
+    *,
+    near_km: float = 10.0,
+    like: bool = False,
+    role: str = "",
+    other: str = "",
+    within: str = "",
 ) -> tuple[Pair, ...]:
     """Pairs that no known case links, ranked as the module says.
 
     With `like` also such that play the same role. `role` and `other` narrow to pairs of which one plays the
-    one and the other the other; `within` (`kind:code`) to pairs whose common ground or border touches an area.
+    one and the other the other; `within` (`kind:code`) to pairs whose common ground or border is in it.
 
     Raises:
         NoDistance: `near_km` is negative or more than 300.
@@ -344,9 +351,7 @@ def _weight(why: str, people: float, either: float) -> float:
     return people * people / either if either else 0.0
 
 
-def _roles(
-    one: Actor, two: Actor, order: Mapping[str, int], role: str, other: str
-) -> RolePair | None:
+def _roles(one: Actor, two: Actor, order: Mapping[str, int], role: str, other: str) -> RolePair | None:
     """The first pair of roles, in the order of the instance, that answers the question; None for none."""
     asked = sorted({role, other} - {""})
     for mine, yours in ((a, b) for a in one.roles for b in two.roles):
@@ -488,9 +493,7 @@ class _Named:
 
     def _two(self, case: Case, one: Actor, two: Actor) -> bool:
         """Whether nobody else is told to have played the roles of those who are not named."""
-        return all(
-            actor.key in self.who[case.key] or not self._others(case, actor) for actor in (one, two)
-        )
+        return all(actor.key in self.who[case.key] or not self._others(case, actor) for actor in (one, two))
 
     def _others(self, case: Case, actor: Actor) -> bool:
         others = (who for who in self.found.actors if who.key in self.who[case.key])
@@ -543,9 +546,7 @@ def neighbours(found: Net) -> tuple[Neighbours, ...]:
     rows = []
     for first, others in beside.items():
         position = {areas[i].key: i for i in others}
-        told = contacts.neighbours(
-            found.known, areas[first], [areas[i] for i in others], as_of=found.as_of
-        )
+        told = contacts.neighbours(found.known, areas[first], [areas[i] for i in others], as_of=found.as_of)
         for one in told:
             if not one.shared:
                 mine, yours = found.zones[first], found.zones[position[one.area.key]]
@@ -564,7 +565,6 @@ def isolates(found: Net) -> tuple[Isolate, ...]:
     rows = [
         Isolate(one, float(sum(found.zones[i].people for i in one.ground)))
         for one in found.actors
-        if one.key not in linked
-        and not (one.area and any(contacts.is_of(case, one.area) for case in told))
+        if one.key not in linked and not (one.area and any(contacts.is_of(case, one.area) for case in told))
     ]
     return tuple(sorted(rows, key=lambda one: (-one.people, one.actor.key)))

@@ -288,9 +288,7 @@ def _by_role(
     }
 
 
-def _in_areas(
-    known: Snapshot, instance: Instance, zones: Sequence[Zone], as_of: date
-) -> list[set[int]]:
+def _in_areas(known: Snapshot, instance: Instance, zones: Sequence[Zone], as_of: date) -> list[set[int]]:
     """Positions of those who are seated in an area or responsible there, as `layers.contacts` tells it."""
     position = {id(body): i for i, body in enumerate(known.bodies)}
     found = []
@@ -301,9 +299,7 @@ def _in_areas(
     return found
 
 
-def _in_places(
-    known: Snapshot, zones: Sequence[Zone], there: Flags, as_of: date
-) -> list[set[int]]:
+def _in_places(known: Snapshot, zones: Sequence[Zone], there: Flags, as_of: date) -> list[set[int]]:
     """Those seated in the place itself, or responsible for it or for any area in which it lies.
 
     Its municipality and county are those of its codes; areas of other kinds are found by its point.
@@ -382,7 +378,9 @@ def lacks(found: Who, asked: Combination) -> tuple[Lack, ...]:
     before somebody who cannot, then the more people, then by key.
     """
     nearest = {term: _nearest(found, term) for term in asked.terms}
-    points = {id(body): point for body, point in zip(found.known.bodies, found.known.body_points, strict=True)}
+    points = {
+        id(body): point for body, point in zip(found.known.bodies, found.known.body_points, strict=True)
+    }
     answers_ = [_lack(found, row, asked, nearest, points) for row in range(len(found.zones))]
     return tuple(
         sorted(
@@ -471,9 +469,7 @@ def _nearest(found: Who, term: Term) -> tuple[list[Body], Ordinals]:
     """
     known = found.known
     position = {id(body): i for i, body in enumerate(known.bodies)}
-    placed = [
-        body for body in able(known, found.instance, term, as_of=found.as_of) if body.place is not None
-    ]
+    placed = [body for body in able(known, found.instance, term, as_of=found.as_of) if body.place is not None]
     nobody: Ordinals = np.full(len(found.zones), -1, dtype=np.int32)
     if not placed or not len(nobody):
         return placed, nobody

@@ -11,18 +11,18 @@ case with a method for it is documented nearby. Evidence is only:
 With E(m) the cases that show one of the methods m and have not ended, the area a has a gap for (a, m) when
 
     no case of E(m) is told of a, and for no case c of E(m)
-        distance(middle of a's people, point of c) <= N km     (rule "km"; straight, a case without point is far)
+        distance(middle of a's people, point of c) <= N km     (rule "km"; straight, one without point is far)
         c is told of a's county or of a place in it             (rule "county")
         fit(a, c) >= S points                                   (rule "similar"; the score of `layers.fit`)
 
 The best practice is that of E(m)'s case with the highest fit score (ties by key of the case), the example
-the nearest case of E(m) by straight line (ties by key). Somebody seated in the area who plays the role to which
-a method is the guide is told beside the row: there the method may be in use, and only no case tells of it.
+the nearest case of E(m) by straight line (ties by key). Somebody seated in the area who plays the role to
+which a method is the guide is told beside the row: there the method may be in use, only no case tells of it.
 People are those of the area: who lives where nothing tried is near, not who has the problem.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -134,16 +134,26 @@ def circumstances(instance: Instance) -> tuple[Circumstance, ...]:
 
 
 def _circumstance(entry: Mapping[str, Any]) -> Circumstance:
-    lists = {name: tuple(entry.get(name) or ()) for name in ("practices", "settings")}
-    numbers = {name: entry.get(name) for name in ("town_from_km", "density_to")}
-    if unknown := entry.keys() - {"key", "label", *lists, *numbers}:
+    known = {part.name for part in fields(Circumstance)}
+    if unknown := entry.keys() - known:
         raise ValueError(f"“{min(unknown)}” is unknown")
-    if not lists["practices"] or not (lists["settings"] or any(v is not None for v in numbers.values())):
-        raise ValueError("practices or conditions are missing")
-    if strange := set(lists["settings"]) - set(_SETTINGS):
+    found = Circumstance(
+        key=str(entry["key"]),
+        label=dict(entry["label"]),
+        practices=tuple(entry["practices"]),
+        settings=tuple(entry.get("settings") or ()),
+        town_from_km=_number(entry.get("town_from_km")),
+        density_to=_number(entry.get("density_to")),
+    )
+    if strange := set(found.settings) - set(_SETTINGS):
         raise ValueError(f"the setting “{min(strange)}” is unknown")
-    told = {name: None if value is None else float(value) for name, value in numbers.items()}
-    return Circumstance(key=str(entry["key"]), label=dict(entry["label"]), **lists, **told)
+    if not found.practices or not (found.settings or found.town_from_km or found.density_to):
+        raise ValueError("practices or conditions are missing")
+    return found
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def evidence(
@@ -158,9 +168,7 @@ def evidence(
         if case.outcome == fit.ENDED
     ]
     found += _closed(known, instance, zone, as_of)
-    found += [
-        Evidence(CIRCUMSTANCE, one.key, one.practices) for one in circumstances if one.holds(profile)
-    ]
+    found += [Evidence(CIRCUMSTANCE, one.key, one.practices) for one in circumstances if one.holds(profile)]
     return tuple(
         sorted((one for one in found if one.methods), key=lambda one: (_KINDS.index(one.kind), one.key))
     )
@@ -193,7 +201,7 @@ def gaps(
     *,
     circumstances: Iterable[Circumstance] = (),
     worry: Worry | None = None,
-    near: Nearby = Nearby(),  # noqa: B008 (a frozen value)
+    near: Nearby = Nearby(),
 ) -> tuple[Untried, ...]:
     """Where no tried method is near, worst first.
 
@@ -240,20 +248,12 @@ class _Fitting:
 
     def __init__(self, territory: Territory, zone: Zone) -> None:
         self.zone, self.area = zone, territory.areas[zone.key]
-        self.county = next(
-            (territory.areas[key] for key in zone.within if key in territory.areas), self.area
-        )
+        self.county = next((territory.areas[key] for key in zone.within if key in territory.areas), self.area)
         self.others = fit.cases_for(territory, zone.key)[0]  # Such that ended stand apart.
         known = territory.known
         there = known.case_days.there(territory.as_of)
-        self.points = {
-            case.key: known.case_points[i] for i, case in enumerate(known.cases) if there[i]
-        }
-        self.going = [
-            case
-            for i, case in enumerate(known.cases)
-            if there[i] and case.outcome != fit.ENDED
-        ]
+        self.points = {case.key: known.case_points[i] for i, case in enumerate(known.cases) if there[i]}
+        self.going = [case for i, case in enumerate(known.cases) if there[i] and case.outcome != fit.ENDED]
 
     def way(self, case: Case) -> Way | None:
         east, north = self.points[case.key]
@@ -270,9 +270,7 @@ class _Fitting:
         return fits.get(case.key, 0) >= near.score
 
 
-def _seated(
-    territory: Territory, instance: Instance, zone: Zone, methods: Iterable[str]
-) -> tuple[Body, ...]:
+def _seated(territory: Territory, instance: Instance, zone: Zone, methods: Iterable[str]) -> tuple[Body, ...]:
     known, wanted = territory.known, set(methods)
     there = known.body_days.there(territory.as_of)
     roles = [role for role in instance.roles if role.guide in wanted]

@@ -57,14 +57,13 @@ def finest(known: Snapshot, *, as_of: date) -> str:
 def areas(known: Snapshot, demand: Demand, kind: str, *, as_of: date) -> tuple[Zone, ...]:
     """The areas of a kind (municipality or county) on a day with their people, by key."""
     there = known.area_days.there(as_of)
-    positions = sorted(
-        (i for i in known.of_kind.get(kind, ()) if there[i]), key=lambda i: known.areas[i].key
-    )
+    positions = sorted((i for i in known.of_kind.get(kind, ()) if there[i]), key=lambda i: known.areas[i].key)
     rows: dict[str, list[int]] = {}
     for row, code in enumerate(demand.zones.get(kind, ())):
         rows.setdefault(code, []).append(row)
     return tuple(
-        _of_area(known.areas[i], known.shapes[i], demand, rows.get(known.areas[i].code, [])) for i in positions
+        _of_area(known.areas[i], known.shapes[i], demand, rows.get(known.areas[i].code, []))
+        for i in positions
     )
 
 

@@ -1,4 +1,4 @@
-"""The page about who never met: pairs on common ground, levels, neighbours across borders, and who stands alone."""
+"""The page about who never met: pairs on common ground, roles, neighbours across borders, who is alone."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -93,7 +93,10 @@ def who_never_met() -> ResponseReturnValue:
         "gaps/bridges.html",
         asked=question,
         view=question.view,
-        views={view: (title, _link(Question(view, "", "", "", _NEAR_KM, question.county))) for view, title in _titles()},
+        views={
+            view: (title, _link(Question(view, "", "", "", _NEAR_KM, question.county)))
+            for view, title in _titles()
+        },
         roles=db.instance().roles,
         counties=zoned.counties(),
         found=[_SHAPES[question.view](one) for one in found[:_LISTED]],
@@ -262,12 +265,14 @@ def _end(net: bridges.Net, actor: Actor, pair: Pair) -> tuple[float, float]:
 
 def _drawn(ends: Sequence[tuple[float, float]], properties: Shape) -> Shape:
     shape = shapely.Point(ends[0]) if ends[0] == ends[1] else shapely.LineString(ends)
-    moved = geo.to_degrees([shapely.set_srid(shape, db.instance().metric_crs)], srid=db.instance().metric_crs)[0]
+    moved = geo.to_degrees(
+        [shapely.set_srid(shape, db.instance().metric_crs)], srid=db.instance().metric_crs
+    )[0]
     properties["state"] = "missing" if shape.geom_type == "Point" else "pair"
     return {"type": "Feature", "geometry": _rounded(moved), "properties": properties}
 
 
-def _rounded(shape: shapely.Geometry) -> Shape:
+def _rounded(shape: Any) -> Shape:
     coordinates = [[round(x, 5), round(y, 5)] for x, y in shapely.get_coordinates(shape)]
     is_point = shape.geom_type == "Point"
     return {"type": shape.geom_type, "coordinates": coordinates[0] if is_point else coordinates}
@@ -358,7 +363,9 @@ def _level_features(found: Sequence[Levels], as_of: date) -> Iterable[Shape]:
             "never_met": len(one.silent),
             "met": len(one.met),
             "lines": [
-                gettext("%(silent)s of %(every)s pairs of roles never met", silent=len(one.silent), every=every),
+                gettext(
+                    "%(silent)s of %(every)s pairs of roles never met", silent=len(one.silent), every=every
+                ),
                 *told["silent"],
             ],
             "href": zoned.address(key),
@@ -442,9 +449,7 @@ def _neighbour_features(found: Sequence[Neighbours], _as_of: date) -> Iterable[S
 def _alone(question: Question, as_of: date) -> Sequence[Isolate]:
     net, county = zoned.net(as_of), question.county
     found = _found_alone(db.house(), db.revisions(), as_of)
-    return [
-        one for one in found if not county or any(net.zones[i].lies_in(county) for i in one.actor.ground)
-    ]
+    return [one for one in found if not county or any(net.zones[i].lies_in(county) for i in one.actor.ground)]
 
 
 @lru_cache(maxsize=4)
@@ -457,7 +462,7 @@ def _alone_verdict(found: Sequence[Isolate], as_of: date) -> list[str]:
     return [
         str(
             gettext(
-                "%(alone)s organisations and areas take part in no known case; the whole map knows %(every)s.",
+                "%(alone)s organisations and areas take part in no known case; the map knows %(every)s.",
                 alone=i18n.number(len(found)),
                 every=i18n.number(every),
             )
@@ -484,7 +489,12 @@ def _alone_features(found: Sequence[Isolate], as_of: date) -> Iterable[Shape]:
         if one.actor.point or one.actor.ground:
             end = one.actor.point or net.zones[one.actor.ground[0]].middle
             told = _lonely(one)
-            properties = {"title": told["name"], "lines": [told["roles"]], "key": one.actor.key, "href": told["url"]}
+            properties = {
+                "title": told["name"],
+                "lines": [told["roles"]],
+                "key": one.actor.key,
+                "href": told["url"],
+            }
             yield _drawn([end, end], properties)
 
 

@@ -1,4 +1,4 @@
-"""The page about who is missing: roles, abilities and combinations of them; and methods tried nowhere near."""
+"""The page about who is missing: roles, abilities, combinations of them; and methods tried nowhere near."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -48,7 +48,7 @@ _RULES = {
 
 @dataclass(frozen=True)
 class Question:
-    """What the page is asked. `need` is a combination's key or a term; `all_of` and `one_of` are free terms."""
+    """What the page is asked. `need` is a combination's key or a term; `all_of`, `one_of` are free terms."""
 
     view: str
     need: str
@@ -83,9 +83,7 @@ def _asked(args: Mapping[str, str], as_of: date) -> Question:
         all_of=all_of,
         one_of=one_of,
         zone=params.one_of(args, "zone", _zones(as_of)) or zoned.base(as_of),
-        within=params.count(
-            args, "within", otherwise=30 if view == "methods" else _WITHIN_KM, most=_MOST_KM
-        ),
+        within=params.count(args, "within", otherwise=30 if view == "methods" else _WITHIN_KM, most=_MOST_KM),
         county=zoned.county(args),
         worry=params.one_of(args, "worry", {one.key: one for one in db.instance().worries}),
         rule=params.one_of(args, "rule", untried.RULES) or untried.KM,
@@ -317,7 +315,9 @@ def _overview(question: Question, as_of: date) -> list[Shape]:
             "label": _label(asked),
             "people": total.people,
             "missing": total.missing,
-            "url": context.page("gaps.missing", **{**question.words(), "need": asked.key, "all": "", "any": ""}),
+            "url": context.page(
+                "gaps.missing", **{**question.words(), "need": asked.key, "all": "", "any": ""}
+            ),
         }
         for asked, total in found
     ]
@@ -411,7 +411,7 @@ def _features(question: Question, found: Iterable[Lack], as_of: date) -> Iterabl
 
 
 def _points(every: list[Lack]) -> Iterable[Shape]:
-    middles = shapely.points(grounds.middles(tuple(one.zone for one in every)))
+    middles = [shapely.Point(one.zone.middle) for one in every]
     spots = geo.to_degrees(middles, srid=db.instance().metric_crs)
     for one, spot in zip(every, spots, strict=True):
         place = {"type": "Point", "coordinates": [round(spot.x, 5), round(spot.y, 5)]}

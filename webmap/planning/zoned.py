@@ -100,7 +100,8 @@ def bounds(area: str, as_of: date) -> str:
     shapes = replies.known().shapes_of([area], as_of=as_of) if area else []
     if not shapes:
         return ""
-    frame = geo.to_degrees([shapely.box(*shapes[0].bounds)], srid=db.instance().metric_crs)[0].bounds
+    box = shapely.box(*shapely.bounds(shapes[0]))
+    frame = shapely.bounds(geo.to_degrees([box], srid=db.instance().metric_crs)[0])
     return ",".join(f"{value:.4f}" for value in frame)
 
 

@@ -287,30 +287,55 @@ def _areas_of(known: Snapshot, instance: Instance, case: Case, as_of: date) -> t
 
 
 def silences(
-    known: Snapshot, instance: Instance, area: Area, roles: Sequence[RoleHere], *, as_of: date
+    known: Snapshot,
+    instance: Instance,
+    area: Area,
+    roles: Sequence[RoleHere],
+    *,
+    as_of: date,
+    met: Iterable[tuple[Case, frozenset[str]]] | None = None,
 ) -> tuple[Silence, ...]:
     """Pairs of roles played here (`roles`, from `here`) that no known case links, in the roles' order.
 
-    Linked are two roles when somebody of the one and somebody of the other took part in one case anywhere,
-    when a case that touches the area names both among its parties, or when one organisation plays both.
+    `met` is what `together` tells, for whoever asks of many areas. Linked are two roles when somebody of the
+    one and somebody of the other took part in one case anywhere, when a case that touches the area names both
+    among its parties, or when one organisation plays both.
     """
-    touching = _touching(known, area, as_of)
-    named = [
-        frozenset().union(*needs(instance, case, took_part(known, case, as_of=as_of))) for case in touching
-    ]
-    together = [
-        {
-            *(body.key for body in took_part(known, case, as_of=as_of)),
-            *(one.key for one in _areas_of(known, instance, case, as_of)),
-        }
-        for case in _there(known, as_of)
-    ]
+    named = [roles_ for _, roles_ in naming(known, instance, area, as_of=as_of)]
+    every = together(known, instance, as_of=as_of) if met is None else met
+    joined = [who for _, who in every]
     played = [one for one in roles if _players(one)]
     return tuple(
         Silence(first, second)
         for first, second in combinations(played, 2)
-        if not _linked(_players(first), _players(second), together)
+        if not _linked(_players(first), _players(second), joined)
         and not any({first.role.key, second.role.key} <= roles_ for roles_ in named)
+    )
+
+
+def naming(
+    known: Snapshot, instance: Instance, area: Area, *, as_of: date
+) -> tuple[tuple[Case, frozenset[str]], ...]:
+    """The cases that touch an area, each with the roles that it names, as a party or by an organisation."""
+    return tuple(
+        (case, frozenset().union(*needs(instance, case, took_part(known, case, as_of=as_of))))
+        for case in _touching(known, area, as_of)
+    )
+
+
+def together(known: Snapshot, instance: Instance, *, as_of: date) -> tuple[tuple[Case, frozenset[str]], ...]:
+    """Every case with the keys of the organisations, and of the areas themselves, that took part in it."""
+    return tuple(
+        (
+            case,
+            frozenset(
+                (
+                    *(body.key for body in took_part(known, case, as_of=as_of)),
+                    *(one.key for one in _areas_of(known, instance, case, as_of)),
+                )
+            ),
+        )
+        for case in _there(known, as_of)
     )
 
 

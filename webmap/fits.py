@@ -62,6 +62,11 @@ def weights() -> list[Shape]:
     ]
 
 
+def territory(*, as_of: date) -> Territory:
+    """What all of these questions compare, kept for each state of the data."""
+    return _known(as_of)
+
+
 def _known(as_of: date) -> Territory:
     return advice.territory(replies.known(), as_of=as_of)
 

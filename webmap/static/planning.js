@@ -8,6 +8,7 @@
   const DOTS = {
     covered: { stroke: false, fillColor: "#0b5d66", fillOpacity: 0.65 },
     uncovered: { color: "#b3261e", weight: 1.1, fillColor: "#fff", fillOpacity: 0.35 },
+    counted: { color: "#51626f", weight: 1, fillColor: "#9aa5ad", fillOpacity: 0.6 },
   };
   const MARKS = {
     gained: { symbol: "diamond", fillColor: "#14803c", color: "#fff" },

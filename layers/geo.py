@@ -113,3 +113,11 @@ def _place(point: shapely.Point) -> Place:
 def to_degrees(shapes: Sequence[shapely.Geometry] | Shapes, *, srid: int) -> Shapes:
     """Shapes in the metric system `srid` -> the same shapes in degrees."""
     return shapely.transform(np.asarray(shapes, dtype=object), _transform(srid, WGS84), interleaved=False)
+
+
+def degrees_of(
+    points: np.ndarray[Any, np.dtype[np.float64]], *, srid: int
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Metric coordinates (n × 2) as longitude and latitude (n × 2)."""
+    lon, lat = _transform(srid, WGS84)(points[:, 0], points[:, 1])
+    return np.column_stack([lon, lat])

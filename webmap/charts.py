@@ -3,9 +3,9 @@
 from functools import lru_cache
 from typing import Any
 
-from flask import url_for
+from flask import Response, make_response, url_for
 
-from layers.catalog import Layer
+from layers.catalog import Instance, Layer
 from webmap import big, context, db, drawn, i18n, maps, shading
 from webmap.big import Drawing, Drawings
 from webmap.db import House, Revisions
@@ -14,29 +14,33 @@ When = tuple[tuple[str, str], ...]
 """The days of the question, as addresses name them."""
 
 
+_YEAR_S = 31_536_000
+
+
+def when() -> When:
+    """The days that this request asks about."""
+    return tuple(sorted(context.when().items()))
+
+
 def chart() -> maps.Parts:
     """The map as this request asks for it, kept for each language, day and state of the layers."""
-    return _chart(
-        db.house(), i18n.language(), tuple(sorted(context.when().items())), db.revisions(), big.key()
-    )
+    return _chart(db.house(), i18n.language(), when(), db.revisions(), big.key())
+
+
+def script(chart: maps.Parts, digest: str) -> Response:
+    """The script of a map, to be kept for ever under the digest of its bytes."""
+    response = make_response(chart.script)
+    response.mimetype = "text/javascript"
+    kept = f"public, max-age={_YEAR_S}, immutable" if chart.digest == digest else "no-cache"
+    response.headers["Cache-Control"] = kept
+    return response
 
 
 @lru_cache(maxsize=32)
 def _chart(house: House, language: str, when: When, revisions: Revisions, drawings: Drawings) -> maps.Parts:
     """The map's shell. The arguments are all that it depends on."""
-    instance, state, tiled = house.instance, dict(revisions), dict(drawings)
-
-    def url(name: str, step: str = "", since: int | None = None) -> str:
-        revision = state.get(name, 0)
-        return drawn.address(
-            name, revision=revision, language=language, when=dict(when), step=step, since=since
-        )
-
-    ground = [
-        maps.Shown(name, "ground", url(name, "near"), True, {"pane": name, **_steps(name, url)})
-        for name in ("neighbours", "land")
-        if name in instance.resources
-    ]
+    instance, tiled = house.instance, dict(drawings)
+    url = _urls(language, when, revisions)
     ranks = {key: rank for rank, key in enumerate(tiled)}
     shown = [
         _tiled(tiled[layer.key], url, ranks[layer.key], when)
@@ -44,9 +48,41 @@ def _chart(house: House, language: str, when: When, revisions: Revisions, drawin
         else _shown(layer, url, rank)
         for rank, layer in enumerate(instance.layers)
     ]
-    names = [maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})]
-    layers = (*ground, *shown, *names, *_shading(language, when))
+    layers = (*_ground(instance, url), *shown, _names(url), *_shading(language, when))
     return maps.draw(layers, bounds=instance.bounds, about=_about(language, when))
+
+
+def ground(house: House, language: str, when: When, revisions: Revisions, *more: maps.Shown) -> maps.Parts:
+    """A quiet map: the ground, the borders that the instance shows at first, names, and `more`."""
+    instance, url = house.instance, _urls(language, when, revisions)
+    known = [layer for layer in instance.layers_of("areas") if layer.shown]
+    lines = [_shown(layer, url, rank) for rank, layer in enumerate(known)]
+    layers = (*_ground(instance, url), *lines, *more, _names(url))
+    return maps.draw(layers, bounds=instance.bounds, about=_about(language, when))
+
+
+def _urls(language: str, when: When, revisions: Revisions) -> Any:
+    state = dict(revisions)
+
+    def url(name: str, step: str = "", since: int | None = None) -> str:
+        revision = state.get(name, 0)
+        return drawn.address(
+            name, revision=revision, language=language, when=dict(when), step=step, since=since
+        )
+
+    return url
+
+
+def _ground(instance: Instance, url: Any) -> list[maps.Shown]:
+    return [
+        maps.Shown(name, "ground", url(name, "near"), True, {"pane": name, **_steps(name, url)})
+        for name in ("neighbours", "land")
+        if name in instance.resources
+    ]
+
+
+def _names(url: Any) -> maps.Shown:
+    return maps.Shown("settlements", "names", url("settlements"), True, {"pane": "names"})
 
 
 def _shading(language: str, when: When) -> list[maps.Shown]:

@@ -125,12 +125,7 @@ def embed() -> ResponseReturnValue:
 
 @bp.get("/<language>/map-<digest>.js")
 def script(digest: str) -> ResponseReturnValue:
-    chart = charts.chart()
-    response = make_response(chart.script)
-    response.mimetype = "text/javascript"
-    kept = f"public, max-age={_YEAR_S}, immutable" if chart.digest == digest else "no-cache"
-    response.headers["Cache-Control"] = kept
-    return response
+    return charts.script(charts.chart(), digest)
 
 
 @bp.get("/<language>/layers/")

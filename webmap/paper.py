@@ -1,4 +1,4 @@
-"""Paper: one A4 page set by Typst, and QR codes as shapes.
+"""Paper: a card of one A4 page and documents of many, set by Typst.
 
 Typst is one wheel without system libraries (WeasyPrint needs Pango), writes tagged PDF/UA in the language of
 the page (ReportLab and fpdf2 do not), measures what it sets, and reads texts as data, never as markup. Equal
@@ -14,7 +14,7 @@ from typing import Any
 import typst
 
 _HERE = Path(__file__).parent
-_SHEET = _HERE / "templates" / "card.typ"
+_SHEETS = {name: _HERE / "templates" / f"{name}.typ" for name in ("card", "document")}
 _FONTS = _HERE / "static" / "vendor" / "inter"
 
 
@@ -28,9 +28,9 @@ def size(words: Mapping[str, Any], *, smallest: int = SMALLEST) -> int | None:
     return found
 
 
-def pdf(words: Mapping[str, Any]) -> bytes:
-    """The sheet as PDF/UA-1; plain tagged PDF where a name has letters that the font does not have."""
-    compiler = _compiler(words)
+def pdf(words: Mapping[str, Any], *, sheet: str = "card") -> bytes:
+    """The card, or a document, as PDF/UA-1; plain tagged PDF where a name has letters that the font lacks."""
+    compiler = _compiler(words, sheet=sheet)
     try:
         made = compiler.compile(format="pdf", pdf_standards="ua-1")
     except typst.TypstError:
@@ -40,10 +40,11 @@ def pdf(words: Mapping[str, Any]) -> bytes:
     return made
 
 
-def _compiler(words: Mapping[str, Any], **more: str) -> typst.Compiler:
+def _compiler(words: Mapping[str, Any], *, sheet: str = "card", **more: str) -> typst.Compiler:
     """A new one each time: one alone keeps its words between calls, and threads share the rest anyway."""
-    sheet = {"card": json.dumps(words, ensure_ascii=False, sort_keys=True), **more}
-    return typst.Compiler(_SHEET, root=_SHEET.parent, font_paths=_fonts(), sys_inputs=sheet)
+    said = {sheet: json.dumps(words, ensure_ascii=False, sort_keys=True), **more}
+    file = _SHEETS[sheet]
+    return typst.Compiler(file, root=file.parent, font_paths=_fonts(), sys_inputs=said)
 
 
 @lru_cache(maxsize=1)

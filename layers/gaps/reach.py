@@ -59,7 +59,9 @@ class Reach:
 class Travel(Protocol):
     """An engine: a straight line with a detour, a road network, or an imported matrix."""
 
-    engine: str
+    @property
+    def engine(self) -> str:
+        """A word for how ways are found."""
 
     def reach(self, units: Units, demand: Demand, *, within_min: float) -> Reach:
         """Who is reached by whom within so many minutes of the alarm."""

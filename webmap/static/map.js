@@ -249,7 +249,7 @@ window.turvakaart = (() => {
     coverage: (options) => new Coverage(options),
     markers: (options) => new Markers(options),
     names: (options) => new Names(options),
-    parts: { DASHES, FromUrl, WEIGHTS, fetchJson, tell }, // What tiles.js builds on.
+    parts: { DASHES, FromUrl, Mark: Symbol_, WEIGHTS, fetchJson, tell }, // What tiles.js and planning.js build on.
     ready,
     open: () => {},
   };

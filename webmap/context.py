@@ -22,8 +22,9 @@ _WHEN = ("as_of", "known")
 _PLACE = ("accuracy", "lat", "lon", "place", "worry")
 _VIEW = ("at", "paper", "show")
 _CHOICE = ("shade", *(part.name for part in fields(Filter)))
+_PLAN = ("against", "beside", "plan", "role", "rule", "sort", "standard", "within", "zone")
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
-_QUESTIONS = ("audience", "q", *_PLACE, *_VIEW, *_WHEN, *_CHOICE)
+_QUESTIONS = ("audience", "q", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),

@@ -17,7 +17,7 @@ from layers.gaps.reach import Reach
 from layers.gaps.service import Service, met, service
 from layers.gaps.standards import COUNTRY, Rule, Standard
 from layers.gaps.supply import Units
-from layers.snapshot import Ordinals
+from layers.snapshot import Flags, Ordinals
 
 _HAIR = 1e-9
 DEPTHS = (1, 2, 3)
@@ -233,21 +233,23 @@ def table(
     *,
     thresholds_min: Sequence[float],
     zone: str,
+    inside: Flags | None = None,
     areas_km2: Mapping[str, float] | None = None,
 ) -> tuple[Row, ...]:
     """One row a zone of a kind, those with the most uncovered people first, then by code.
 
-    A zone where the rule asks for nobody has no row.
+    A zone where the rule asks for nobody has no row; `inside` leaves other rows of demand out (n).
     """
     codes, at = zones(demand, zone)
     order = np.argsort(at, kind="stable")
     ends = np.searchsorted(at[order], np.arange(len(codes) + 1))
+    asked = found.applies if inside is None else found.applies & inside
     rows = []
     for i, code in enumerate(codes):
-        inside = order[ends[i] : ends[i + 1]]
-        inside = inside[found.applies[inside]]
-        if demand.people[inside].sum() > 0:
-            rows.append(_row(demand, found, inside, thresholds_min, zone, code, (areas_km2 or {}).get(code)))
+        own = order[ends[i] : ends[i + 1]]
+        own = own[asked[own]]
+        if demand.people[own].sum() > 0:
+            rows.append(_row(demand, found, own, thresholds_min, zone, code, (areas_km2 or {}).get(code)))
     return tuple(sorted(rows, key=lambda row: (-row.uncovered, row.code)))
 
 

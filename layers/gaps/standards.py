@@ -6,7 +6,7 @@ and the remedy.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Rule:
     """
 
     key: str
-    label: Words
+    label: Words = field(hash=False)
     role: str
     within_min: float | None = None
     within_km: float | None = None
@@ -75,13 +75,13 @@ class Standard:
 
     key: str
     version: str
-    title: Words
-    about: Words
+    title: Words = field(hash=False)
+    about: Words = field(hash=False)
     rules: tuple[Rule, ...]
     source: str
     source_url: str
     as_of: str
-    differs: Words
+    differs: Words = field(hash=False)
 
 
 def read(folder: Path, *, instance: Instance) -> tuple[Standard, ...]:

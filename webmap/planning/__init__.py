@@ -3,7 +3,7 @@
 Each room has one page with its table, its map and its files to take along; `frame` is what they share.
 """
 
-from webmap.planning import chart, frame, whatif
+from webmap.planning import chart, cover, frame, whatif
 
-__all__ = ("bp", "chart", "whatif")
+__all__ = ("bp", "chart", "cover", "whatif")
 bp = frame.bp

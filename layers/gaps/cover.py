@@ -75,7 +75,10 @@ class Audit:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far one standard is kept in a zone: rules that ask somebody there, those kept, persons short."""
+    """How far one standard is kept in a zone: rules that ask somebody there, and those kept.
+
+    `short` are the persons short of the rule that lacks most: two rules may ask for the same people.
+    """
 
     asked: int
     kept: int
@@ -219,7 +222,7 @@ def verdicts(found: Audit, kind: str) -> dict[str, Verdict]:
             continue
         so_far = answers.get(one.code, Verdict(0, 0, 0.0))
         answers[one.code] = Verdict(
-            so_far.asked + 1, so_far.kept + one.passes, so_far.short + (0.0 if one.passes else one.short)
+            so_far.asked + 1, so_far.kept + one.passes, max(so_far.short, 0.0 if one.passes else one.short)
         )
     return answers
 

@@ -296,7 +296,13 @@ def _towns(known: World, found: Found) -> dict[str, Any]:
 def _told(known: World, asked: Service) -> dict[str, Any]:
     """How many units are placed, unplaced and only counted by somebody."""
     units = {key for role in asked.roles for key in _counted(known.units[role], asked.rule)}
-    unplaced = {key for role in asked.roles for key in known.units[role].unplaced}
+    forms = {body.key: body.form for body in replies.known().bodies} if asked.rule.forms else {}
+    unplaced = {
+        key
+        for role in asked.roles
+        for key in known.units[role].unplaced
+        if not forms or forms.get(key) in asked.rule.forms
+    }
     layers = {role.layer for role in world.roles() if role.key in asked.roles}
     country = f"country:{db.instance().key}"
     counts = places.counts(db.session(), area=country, as_of=params.as_of(params.arguments()))

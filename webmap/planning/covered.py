@@ -34,7 +34,7 @@ def percent(share: float) -> str:
 def minutes(value: float) -> str:
     """Minutes as one would say them: whole ones, begun ones counted, so that 15.04 is not 15."""
     if not isfinite(value):
-        return str(gettext("nobody comes"))
+        return str(gettext("not within an hour"))
     return str(gettext("%(minutes)s min", minutes=i18n.number(ceil(value - _HAIR))))
 
 
@@ -71,6 +71,14 @@ def _joined(part: str | Mix, labels: dict[str, str], *, outer: bool) -> str:
     return found if outer or len(told) == 1 else f"({found[:1].lower()}{found[1:]})"
 
 
+def wanted(rule: Rule) -> str:
+    """Who counts under a rule: roles, and forms where only some of their units do."""
+    if not rule.forms:
+        return who(rule.role)
+    forms = i18n.either(i18n.lowered(i18n.label("forms", form)) for form in rule.forms)
+    return str(gettext("%(who)s (only: %(forms)s)", who=who(rule.role), forms=forms))
+
+
 def asks(rule: Rule) -> str:
     """What a rule asks of time and distance, in words."""
     if rule.within_min is None:
@@ -99,7 +107,7 @@ def answer(row: Row, rule: Rule, county: str) -> str:
             people=people(row.people),
             share=percent(row.uncovered / row.people),
             asked=limit(rule),
-            who=i18n.lowered(who(rule.role)),
+            who=i18n.lowered(wanted(rule)),
         )
     )
 

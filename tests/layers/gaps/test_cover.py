@@ -298,7 +298,7 @@ def test_two_standards_are_compared_by_zone():
     strict = verdicts(
         Rule("x", {}, "a", within_min=8, share=0.9), Rule("y", {}, "a", within_min=10, share=0.5)
     )
-    assert strict == {"1": cover.Verdict(2, 1, 90), "2": cover.Verdict(2, 0, 140)}
+    assert strict == {"1": cover.Verdict(2, 1, 90), "2": cover.Verdict(2, 0, 90)}
     assert verdicts(Rule("x", {}, "a", within_min=30)) == {
         "1": cover.Verdict(1, 1, 0),
         "2": cover.Verdict(1, 1, 0),

@@ -21,10 +21,13 @@ from webmap.settings import Settings
 _WHEN = ("as_of", "known")
 _PLACE = ("accuracy", "lat", "lon", "place", "worry")
 _VIEW = ("at", "paper", "show")
-_GAPS = ("all", "any", "like", "near", "need", "other", "role", "rule", "score", "view", "within", "zone")
 _CHOICE = ("shade", *(part.name for part in fields(Filter)))
+_PLAN = (
+    *("against", "all", "any", "beside", "kind", "like", "model", "near", "need", "other", "plan", "role"),
+    *("rule", "score", "sites", "sliver", "sort", "standard", "turnout", "view", "within", "zone"),
+)
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
-_QUESTIONS = ("audience", "q", *_GAPS, *_PLACE, *_VIEW, *_WHEN, *_CHOICE)
+_QUESTIONS = ("audience", "q", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),

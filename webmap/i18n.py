@@ -102,8 +102,18 @@ def listed(names: Iterable[str]) -> str:
     return str(format_list([*names], locale=locale()))
 
 
+def either(names: Iterable[str]) -> str:
+    """Names in a sentence of which one is enough: one, another or a third."""
+    return str(format_list([*names], style="or", locale=locale()))
+
+
 def number(value: float) -> str:
-    return str(format_decimal(value, locale=locale()))
+    return _numbered(value, locale())
+
+
+@lru_cache(maxsize=4096)
+def _numbered(value: float, locale: str) -> str:
+    return str(format_decimal(value, locale=locale))
 
 
 def measure(value: float, unit: str) -> str:

@@ -1,7 +1,7 @@
 """Who could help: the units of a role, with where they are and how soon they leave."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -79,3 +79,14 @@ def of_bodies(bodies: Sequence[Body], *, srid: int, assumptions: Assumptions) ->
         readiness=tuple(body.readiness for body in placed),
         precision=tuple(body.precision for body in placed),
     )
+
+
+def standing(bodies: Sequence[Body]) -> list[Body]:
+    """These organisations as they stood on the day for which they were read.
+
+    What is marked as closed and has a known end was open until then: read for a day before, it counts.
+    """
+    return [
+        replace(body, readiness="") if body.readiness == _CLOSED and body.valid_to else body
+        for body in bodies
+    ]

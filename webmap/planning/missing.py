@@ -20,7 +20,7 @@ from layers.gaps import zones as grounds
 from layers.gaps.missing import COUNTED, GAPS, NOBODY, PRESENT, STATES, UNABLE, Combination, Lack, Term, Total
 from layers.gaps.untried import Evidence, Nearby, Untried
 from layers.places import Body
-from webmap import context, db, fits, i18n, names, params, replies
+from webmap import advice, context, db, fits, i18n, names, params, replies
 from webmap.db import House, Revisions
 from webmap.planning import chart, tables, zoned
 from webmap.planning.frame import bp
@@ -522,7 +522,7 @@ def _method(one: Untried) -> Shape:
         "best": _case(best.case) if best else None,
         "score": best.score if best else 0,
         "reasons": [
-            {"text": fits.reason(part), "points": part.points}
+            {"text": advice.reason(part), "points": part.points}
             for part in sorted(best.parts, key=lambda part: -part.points)
         ]
         if best

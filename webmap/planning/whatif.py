@@ -102,8 +102,8 @@ def _outcome(known: World, question: Question, plan: Scenario) -> Outcome:
     first = known.units[question.role.key]
     abilities = question.role.capabilities
     then = scenario.applied(first, plan, srid=db.instance().metric_crs, abilities=abilities)
-    before, after = (_covered(known, units, known.people, question.within_min) for units in (first, then))
-    dry = [_covered(known, units, known.land, question.within_min) for units in (first, then)]
+    before, after = (_covered(known, units, known.people, question) for units in (first, then))
+    dry = [_covered(known, units, known.land, question) for units in (first, then)]
     asked: dict[str, Any] = {"kind": question.zone, "only": _only(known.people, question)}
     land = scenario.changes(known.land, *dry, **asked)
     return Outcome(
@@ -123,9 +123,9 @@ def _only(people: Demand, question: Question) -> list[str]:
     return sorted({zone for zone, county in pairs if county == question.county})
 
 
-def _covered(known: World, units: Units, people: Demand, within_min: int) -> Flags:
-    reach = known.travel.reach(units, people, within_min=within_min)
-    return scenario.covered(reach, within_min=within_min)
+def _covered(known: World, units: Units, people: Demand, question: Question) -> Flags:
+    travel, within_min = known.travels[question.role.key], float(question.within_min)
+    return scenario.covered(travel.reach(units, people, within_min=within_min), within_min=within_min)
 
 
 @bp.get("/whatif")

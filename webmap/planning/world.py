@@ -1,19 +1,22 @@
 """What every planner's page asks of: people, land, units, ways and standards of a day, made once a state."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 
 from layers import places
 from layers.catalog import Role
-from layers.gaps import demand, supply
-from layers.gaps.assumptions import Assumptions, Class, Span
+from layers.gaps import assumptions as given
+from layers.gaps import demand, grounds, standards, supply
+from layers.gaps.assumptions import Assumptions
 from layers.gaps.demand import Demand
+from layers.gaps.grounds import Grounds
 from layers.gaps.reach import Reach, Travel
+from layers.gaps.standards import Standard
 from layers.gaps.supply import Units
 from layers.gaps.travel import StraightLine
-from webmap import db
+from webmap import db, params
 from webmap.db import House, Revisions
 
 LONGEST_MIN = 120.0
@@ -21,17 +24,23 @@ LONGEST_MIN = 120.0
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """One state of the instance on a day. `land` are squares of km² (`demand.of_land`)."""
+    """One state of the instance on a day. `land` are squares of km² (`demand.of_land`).
+
+    The units are those of the day; the people and areas are those known today, so that two days differ by
+    their units alone. `sizes_km2` are the sizes of areas by kind and code, as far as they are known.
+    """
 
     people: Demand
     land: Demand
     units: Mapping[str, Units]
     assumptions: Assumptions
-    travel: Travel
+    travels: Mapping[str, Travel]
+    standards: tuple[Standard, ...] = ()
+    sizes_km2: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def reach(self, role: str, *, within_min: float) -> Reach:
         """Who is reached by whom of a role."""
-        return self.travel.reach(self.units[role], self.people, within_min=within_min)
+        return self.travels[role].reach(self.units[role], self.people, within_min=within_min)
 
 
 def roles() -> list[Role]:
@@ -40,19 +49,61 @@ def roles() -> list[Role]:
 
 
 def world(as_of: date) -> World:
-    return _world(db.house(), as_of, db.revisions())
+    return _world(db.house(), as_of, params.knowledge_day(params.arguments()), db.revisions())
+
+
+@lru_cache(maxsize=8)
+def reaches(known: World, within_min: float) -> Mapping[str, Reach]:
+    """Who is reached by whom, of every role."""
+    return {role: known.reach(role, within_min=within_min) for role in known.units}
 
 
 @lru_cache(maxsize=4)
-def _world(house: House, as_of: date, _revisions: Revisions) -> World:
-    assumptions = Assumptions((Class("all", {}, 0, Span(1.2, 1.3, 1.6), Span(50, 60, 80)),))
-    bodies, srid = places.bodies(db.session(), as_of=as_of), house.instance.metric_crs
+def _world(house: House, as_of: date, today: date, revisions: Revisions) -> World:
+    assumptions = given.read(house.instance.folder)
+    bodies = supply.standing(places.bodies(db.session(), as_of=as_of))
+    srid = house.instance.metric_crs
+    ground = _ground(house, today, revisions)
     return World(
-        people=demand.of_store(db.session(), as_of=as_of),
-        land=demand.of_land(db.session(), as_of=as_of),
+        people=ground.people,
+        land=ground.land,
         units={
             role.key: supply.of_role(bodies, role, srid=srid, assumptions=assumptions) for role in roles()
         },
         assumptions=assumptions,
-        travel=StraightLine(assumptions),
+        # Boats cross the water; who comes by road reaches only what a road reaches.
+        travels={
+            role.key: StraightLine(assumptions, None if role.over_water else ground.grounds)
+            for role in roles()
+        },
+        standards=standards.read(house.instance.folder / standards.FOLDER, instance=house.instance),
+        sizes_km2=ground.sizes_km2,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    grounds: Grounds
+    people: Demand
+    land: Demand
+    sizes_km2: Mapping[str, Mapping[str, float]]
+
+
+@lru_cache(maxsize=2)
+def _ground(_house: House, today: date, _revisions: Revisions) -> _Ground:
+    return _Ground(
+        grounds=grounds.of_store(db.session(), given.read(db.instance().folder).causeways, as_of=today),
+        people=demand.of_store(db.session(), as_of=today),
+        land=demand.of_land(db.session(), as_of=today),
+        sizes_km2={kind: _sizes_km2(kind, today) for kind in demand.ZONES},
+    )
+
+
+def _sizes_km2(kind: str, today: date) -> dict[str, float]:
+    found = {}
+    for area in places.areas(db.session(), kind, as_of=today):
+        try:
+            found[area.code] = float(area.facts["area_km2"])
+        except (KeyError, ValueError):
+            continue
+    return found

@@ -23,7 +23,8 @@ _PLACE = ("accuracy", "lat", "lon", "place", "worry")
 _VIEW = ("at", "paper", "show")
 _CHOICE = ("shade", *(part.name for part in fields(Filter)))
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
-_QUESTIONS = ("audience", "q", *_PLACE, *_VIEW, *_WHEN, *_CHOICE)
+_SEAMS = ("areas", "beside", "sliver")
+_QUESTIONS = ("audience", "q", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_SEAMS)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),

@@ -386,7 +386,7 @@ def mended(keys: Sequence[str], shapes: Shapes, *, sliver_m: float = 5.0) -> tup
     if not len(layer.shapes):
         return ()
     clean: Shapes = shapely.coverage_clean(layer.shapes, gap_width=sliver_m)  # type: ignore[attr-defined]
-    changed: Flags = ~shapely.equals_exact(layer.shapes, clean, 0.0)
+    changed: Flags = ~shapely.equals_exact(layer.shapes, clean, 0.0, normalize=True)
     at = np.flatnonzero(changed)
     gained = shapely.area(shapely.difference(clean[at], layer.shapes[at]))
     lost = shapely.area(shapely.difference(layer.shapes[at], clean[at]))

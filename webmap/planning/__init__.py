@@ -3,6 +3,7 @@
 Each room has one page with its table, its map and its files to take along; `frame` is what they share.
 """
 
-from webmap.planning import frame
+from webmap.planning import frame, seams
 
 bp = frame.bp
+__all__ = ["bp", "seams"]

@@ -131,6 +131,7 @@ def page() -> ResponseReturnValue:
         amounts=_amounts(found),
         ground=ground,
         share=share,
+        width=width,
         widest_m=_WIDEST_M,
     )
 
@@ -271,6 +272,11 @@ def ground(area_m2: float) -> str:
     if area_m2 >= 10_000:
         return i18n.measure(round(area_m2 / 1e6, 2), "square-kilometer")
     return i18n.measure(round(area_m2) if area_m2 >= 10 else round(area_m2, 1), "square-meter")
+
+
+def width(metres: float) -> str:
+    """A mean width, to the centimetre where it is under a metre."""
+    return i18n.measure(round(metres, 1 if metres >= 1 else 2), "meter")
 
 
 def share(part: float, whole: float) -> str:

@@ -23,7 +23,21 @@ _PLACE = ("accuracy", "lat", "lon", "place", "worry")
 _VIEW = ("at", "paper", "show")
 _CHOICE = ("shade", *(part.name for part in fields(Filter)))
 _PLAN = (
-    *("against", "all", "any", "beside", "kind", "like", "model", "near", "need", "other", "plan", "role"),
+    *(
+        "against",
+        "all",
+        "any",
+        "areas",
+        "beside",
+        "kind",
+        "like",
+        "model",
+        "near",
+        "need",
+        "other",
+        "plan",
+        "role",
+    ),
     *("rule", "score", "sites", "sliver", "sort", "standard", "turnout", "view", "within", "zone"),
 )
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.

@@ -1,5 +1,6 @@
 """Starts one of our own modules as a process of its own, with the same code, wherever that lies."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,11 @@ _START = (
     "import runpy, sys; _, root, module, *rest = sys.argv; sys.path.insert(0, root); "
     "sys.argv = [module, *rest]; runpy.run_module(module, run_name='__main__', alter_sys=True)"
 )
+
+
+def own_id() -> int:
+    """What a process that we start takes to end with us."""
+    return os.getpid()
 
 
 def start(module: str, *arguments: str, apart: bool = False) -> "subprocess.Popen[bytes]":

@@ -42,7 +42,7 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """`bound` holds for every solution (-inf: none known); `x` is the best one found below the cutoff, if any.
+    """`bound` holds for every solution (-inf: none known); `x` is the best one found, if any.
 
     `is_done`: `x` is optimal, or there is none below the cutoff and `bound` is at least that.
     """
@@ -53,7 +53,7 @@ class Answer:
 
 
 def prove(model: Model, *, seconds: float, tell: Callable[[Answer], None] | None = None) -> Answer:
-    """With `tell` the relaxation is solved first: it is told, and what it rules out makes the rest smaller."""
+    """With `tell` the relaxation is solved first: it is told, and it rules out a part of the rest."""
     until = time.monotonic() + seconds
     lower, upper = np.zeros(len(model.costs)), np.ones(len(model.costs))
     bound = -np.inf

@@ -1,8 +1,8 @@
 """Where to open sites: four classic questions, each answered at once and then proven as far as time allows.
 
 `cost` is a table of demand × site: a dense array (inf and NaN: unreachable) or a SciPy sparse one (absent:
-unreachable; a zero that is stored: cost 0), in any unit; `within` is in the same unit. `weights` are people or
-the like, not negative; demand of weight 0 asks for nothing, and None counts each demand as 1. `fixed` are
+unreachable; a zero that is stored: cost 0), in any unit; `within` is in the same unit. `weights` are people
+or the like, not negative; demand of weight 0 asks for nothing, and None counts each demand as 1. `fixed` are
 positions of sites that are open already: they serve, are never closed, and do not use up `p`. Demand that no
 site reaches is listed apart and left out.
 
@@ -44,8 +44,8 @@ def mclp(
 ) -> Plan:
     """Where `p` new sites cover most weight within the radius (maximal covering location problem).
 
-    With `capacity` (one a site, in the unit of the weights; None or NaN where none is stated) each demand goes
-    wholly to one open site that has room for it, and is covered then.
+    With `capacity` (one a site, in the unit of the weights; None or NaN where none is stated) each demand
+    goes wholly to one open site that has room for it, and is covered then.
     """
     asked = _asked(MCLP, cost, weights, p, within, fixed, capacity=capacity, report=report)
     deadline = _deadline(asked, time_limit_s, exact)

@@ -109,7 +109,7 @@ def _least(asked: Asked, todo: Task, columns: Ints, plan: Draft, deadline: float
 
 
 def filled(asked: Asked, columns: Ints) -> Ints:
-    """As many new sites as were asked for; what is left open, helpful or not, goes to the lowest positions."""
+    """As many new sites as were asked for; those that are still to choose go to the lowest positions."""
     new = np.setdiff1d(columns, asked.question.fixed)
     taken = np.concatenate([asked.question.fixed, new])
     others = np.setdiff1d(np.arange(asked.question.pairs.shape[1]), taken)
@@ -194,7 +194,11 @@ def _paid(asked: Asked, columns: Ints) -> float:
 
 
 def _reaching(asked: Asked, pairs: Pairs, must: costs.Flags, deadline: float | None) -> Ints:
-    """New sites that reach all these rows, not more than were asked for; what would help where there are none."""
+    """New sites that reach all these rows, not more than were asked for.
+
+    Raises:
+        TooFewSites, TooFewSitesWithin: none were found; they say what would help.
+    """
     moment = time.monotonic() + _MOST_FOR_ADVICE_S
     until = moment if deadline is None else min(deadline, moment)
     cover = covers.needed(pairs, must.astype(np.int64), deadline=until)

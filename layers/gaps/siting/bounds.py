@@ -37,7 +37,7 @@ class Bounded:
 def bounded(
     todo: Task, columns: Ints, *, deadline: float, tell: Callable[[Ints, float], None] | None = None
 ) -> Bounded:
-    """Raises the bound until it meets the best sum, stops rising, or the deadline (`time.monotonic`) comes."""
+    """Raises the bound until it meets the best sum, stops rising, or time (`time.monotonic`) is over."""
     search = _Search(todo, columns)
     step, waited, tries = 1.0, 0, 0
     for _ in range(_ROUNDS):
@@ -52,7 +52,7 @@ def bounded(
                 tell(search.columns, search.bound)
         if waited >= _PATIENCE:
             step, waited = step / 2, 0
-        over = step < _LEAST_STEP or (step < 1 and search.is_small)
+        over = step < _LEAST_STEP or (step < 0.2 and search.is_small)
         if over or search.is_done or time.monotonic() > deadline:
             break
         search.move(value, slope, step)

@@ -37,7 +37,7 @@ class _Tried:
     ended: str = QUICK
 
 
-_Try = Callable[[covers.Task], _Tried]
+_Try = Callable[[Pairs, float], _Tried]
 
 
 def centre(
@@ -113,7 +113,8 @@ class _Search:
                 tell(self.found(QUICK))
         return PROVEN
 
-    def quickly(self, todo: covers.Task) -> _Tried:
+    def quickly(self, some: Pairs, within: float) -> _Tried:
+        todo = self._cover(some, within, smaller=False)
         if covers.apart(todo) > self.count:
             return _Tried(None, is_no=True)
         columns = covers.quick(todo, enough=self.count, tries=2)
@@ -121,7 +122,8 @@ class _Search:
         return _Tried(columns if len(columns) <= self.count else None, is_no=self.count <= 1)
 
     def exactly(self, deadline: float) -> _Try:
-        def attempt(todo: covers.Task) -> _Tried:
+        def attempt(some: Pairs, within: float) -> _Tried:
+            todo = self._cover(some, within)
             begun = covers.quick(todo, enough=self.count)
             if len(begun) <= self.count:
                 return _Tried(begun, is_no=False)
@@ -140,7 +142,7 @@ class _Search:
         best = _Tried(self.columns, is_no=False)
         middle = 0
         while low < high:
-            tried = attempt(self._cover(some, float(costs[middle])))
+            tried = attempt(some, float(costs[middle]))
             if tried.columns is not None:
                 high, best = middle, tried
             elif tried.is_no:
@@ -192,12 +194,12 @@ class _Search:
             now[rows] = np.minimum(now[rows], self.pairs.costs[part])
         return np.array(sorted(chosen), dtype=np.int64)
 
-    def _cover(self, some: Pairs, within: float) -> covers.Task:
+    def _cover(self, some: Pairs, within: float, *, smaller: bool = True) -> covers.Task:
         """The rows of `some` that need a column within this."""
         near = some.only(some.costs <= within)
         asking = np.zeros(len(self.base), dtype=bool)
         asking[some.rows] = True
-        return covers.task(near, (asking & (self.base > within)).astype(np.int64))
+        return covers.task(near, (asking & (self.base > within)).astype(np.int64), smaller=smaller)
 
     def _take(self, columns: Ints) -> None:
         if len(columns) > self.count:

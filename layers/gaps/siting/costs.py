@@ -181,14 +181,20 @@ def _radius(within: object) -> float:
     return float(within)
 
 
-def _dense_pairs(cost: object, within: float) -> tuple[Pairs, Floats]:
-    """The pairs within the radius, and what the nearest site of each place costs at any radius."""
+def dense(cost: object) -> Floats:
+    """A table of numbers, or BadTable."""
     try:
         table = np.asarray(cost, dtype=np.float64)
     except (TypeError, ValueError):
         raise BadTable from None
     if table.ndim != 2:
         raise BadTable
+    return table
+
+
+def _dense_pairs(cost: object, within: float) -> tuple[Pairs, Floats]:
+    """The pairs within the radius, and what the nearest site of each place costs at any radius."""
+    table = dense(cost)
     # fmin knows nothing of NaN, and a comparison with it is false.
     nearest = np.fmin.reduce(table, axis=1, initial=np.inf)
     if nearest.min(initial=0.0) < 0:

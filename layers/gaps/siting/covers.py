@@ -32,12 +32,15 @@ class Task:
     columns: Ints
 
 
-def task(pairs: Pairs, needs: Ints) -> Task:
-    """`needs` counts columns for each row; no row needs more than it has."""
+def task(pairs: Pairs, needs: Ints, *, smaller: bool = True) -> Task:
+    """`needs` counts columns for each row; no row needs more than it has.
+
+    Making it `smaller` pays for a proof, and takes longer than a quick answer.
+    """
     asking = pairs.only(needs[pairs.rows] > 0)
-    if needs.max(initial=0) <= 1:
-        smaller, _, columns = merging.needed(asking)
-        return Task(smaller, np.ones(smaller.shape[0], dtype=np.int64), columns)
+    if smaller and needs.max(initial=0) <= 1:
+        kept, _, columns = merging.needed(asking)
+        return Task(kept, np.ones(kept.shape[0], dtype=np.int64), columns)
     rows = np.flatnonzero(needs > 0)
     place = np.zeros(len(needs), dtype=np.int64)
     place[rows] = np.arange(len(rows))
@@ -47,7 +50,7 @@ def task(pairs: Pairs, needs: Ints) -> Task:
 
 
 def quick(todo: Task, *, enough: int = 2, tries: int = _TRIES) -> Ints:
-    """Positions before the question was made smaller, few of them: greedy, and again after taking some out.
+    """Few columns, by their first positions: greedy, and again after taking some out.
 
     It stops at `enough`, and gives up at once where that is out of sight.
     """

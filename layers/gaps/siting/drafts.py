@@ -1,4 +1,4 @@
-"""From chosen columns to a plan: in order of their gain, each demand with its site, and checked before it leaves."""
+"""From chosen columns to a plan: in order of gain, each demand with its site, checked before it leaves."""
 
 import time
 from dataclasses import dataclass, replace
@@ -12,7 +12,10 @@ from layers.gaps.siting.plans import LSCP, P_CENTER, P_MEDIAN, PROVEN, Plan, Rep
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A question as it came, for the check, and as it was read, for the search. `began` is `time.monotonic`."""
+    """A question as it came, for the check, and as it was read, for the search.
+
+    `began` is `time.monotonic`.
+    """
 
     model: str
     question: Question

@@ -6,7 +6,7 @@ from layers.gaps.siting import answers, bounds, least, loads, sums
 from layers.gaps.siting.costs import Floats, Ints, Pairs
 from layers.gaps.siting.drafts import Asked, cheapest
 from layers.gaps.siting.loads import Load
-from layers.gaps.siting.plans import MCLP, QUICK, Plan, TooFewSites
+from layers.gaps.siting.plans import MCLP, QUICK, NoPackingFound, Plan
 from layers.gaps.siting.sums import Task
 
 
@@ -28,7 +28,7 @@ def plan(asked: Asked, room: Floats, deadline: float | None) -> Plan:
             return first
         asked.tell("quick", first)
     elif deadline is None:
-        raise loads.NoPackingFound(p=asked.count)
+        raise NoPackingFound(p=asked.count)
     if free.count and len(start):
         found = bounds.bounded(free, start, deadline=deadline).bound
         lowest = found if asked.model != MCLP else found - float(free.base.sum()) - _before(asked)

@@ -1,4 +1,4 @@
-"""The least sum: at once by greedy and swap, then proven by prices, ruling out, and the solver on the rest."""
+"""The least sum: at once by greedy and swap, then proven by prices, and by the solver on what they leave."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

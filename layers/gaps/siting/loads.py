@@ -27,7 +27,7 @@ _MOST_STEPS = 3_000_000
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Rows are those that weigh something and that some site reaches; `count` sites beside `fixed` are opened.
+    """Rows are those that weigh something and are reached; `count` sites beside `fixed` are opened.
 
     `places` are the positions that the rows had in the question.
     """

@@ -17,11 +17,12 @@ ENDINGS = {
         "Time ran out. This is the best plan found; a better one may exist, within the bound shown."
     ),
     TOO_LARGE: N_(
-        "The question is too large for a proof. This is the best plan found; how good it can get is not known."
+        "The question is too large for a proof. This is the best plan found; a better one may exist."
     ),
 }
 """How the search ended, and the sentence for it."""
 
+READY = "ready"
 Reporter = Callable[[str, "Plan"], None]
 """Told a phase (`quick`, `bound`, `proof`) and the best plan so far, which is checked."""
 
@@ -183,7 +184,8 @@ class TooManySites(Invalid):
 
 class TooFewSites(Invalid):
     text = N_(
-        "No plan was found that reaches every place with {p} new sites; {needed} are enough. Ask for more sites."
+        "No plan was found that reaches every place with {p} new sites; {needed} are enough. "
+        "Ask for more sites."
     )
 
 
@@ -210,8 +212,8 @@ class TooLittleCapacityAtAll(Invalid):
 
 class TooHeavy(Invalid):
     text = N_(
-        "Place {place} weighs {weight}, which is more than any site in its reach can hold ({room}). Divide it, "
-        "or raise a capacity. Positions count from 0."
+        "Place {place} weighs {weight}, which is more than any site in its reach can hold ({room}). "
+        "Divide it, or raise a capacity. Positions count from 0."
     )
 
 

@@ -1,7 +1,6 @@
 """Has HiGHS prove or bound a model within a time that is kept: in a process apart, ended from outside."""
 
 import contextlib
-import os
 import subprocess
 import tempfile
 import time
@@ -18,7 +17,7 @@ from layers.gaps.siting.sums import Task
 MOST_PAIRS = 1_000_000
 """Above so many non-zeros HiGHS was seen to run for minutes beyond its limit and to return nothing."""
 # So small a model keeps its time limit, and a process costs more than half a second.
-_SMALL = 3_000
+_SMALL = 8_000
 
 
 def is_too_large(model: Model) -> bool:
@@ -36,7 +35,7 @@ def solved(model: Model, *, deadline: float) -> Answer:
         folder = Path(name)
         # HiGHS hands over the best solution it has if it ends by itself, a little before it is made to.
         prove.write_model(folder, model, seconds=max(0.1, 0.85 * seconds - 0.5))
-        running = processes.start("layers.gaps.prove", name, str(os.getpid()))
+        running = processes.start("layers.gaps.prove", name, str(processes.own_id()))
         try:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 running.wait(max(0.1, deadline - time.monotonic()))

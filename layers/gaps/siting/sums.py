@@ -55,7 +55,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """For each row the cheapest way, who offers it (-1: nobody, it costs its base), and the second cheapest."""
+    """For each row the cheapest way, who offers it (-1: nobody, it costs its base), and the next cheapest."""
 
     first: Floats
     owner: Ints

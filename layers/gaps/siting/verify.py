@@ -53,7 +53,7 @@ class _Check:
         backup: int,
         capacity: Iterable[float | None] | None,
     ) -> None:
-        self.cost = cost if sparse.issparse(cost) else np.asarray(cost, dtype=float)
+        self.cost: Any = cost if sparse.issparse(cost) else np.asarray(cost, dtype=float)
         self.height, self.width = self.cost.shape
         self.plan, self.p, self.backup = plan, p, backup
         self.within = math.inf if within is None else float(within)
@@ -228,10 +228,7 @@ class _Check:
     def gains(self) -> None:
         if len(self.plan.gains) != len(self.plan.sites):
             _refuse(N_("There is not one gain for each site."))
-        if self.room is not None:
-            expected = self.loads()[len(self.fixed) :]
-        else:
-            expected = self._added()
+        expected = self._added() if self.room is None else self.loads()[len(self.fixed) :]
         size = float(np.abs(expected).sum())
         for site, said, told in zip(self.plan.sites, self.plan.gains, expected.tolist(), strict=True):
             if not abs(said - told) <= _ALIKE * max(1.0, size):

@@ -42,7 +42,8 @@ def _value(model, ways, weights, opened, size, backup, capacity):
         return sum(weights[i] for i in rows if least[i] < np.inf)
     if model == "lscp":
         enough = all(
-            sum(np.isfinite(ways[i, j]) for j in opened) >= min(backup, np.isfinite(ways[i]).sum()) for i in rows
+            sum(np.isfinite(ways[i, j]) for j in opened) >= min(backup, np.isfinite(ways[i]).sum())
+            for i in rows
         )
         return size if enough else None
     if any(least[i] == np.inf for i in rows):

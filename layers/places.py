@@ -112,6 +112,7 @@ class Edition:
     licence: str
     as_of: str
     loaded_at: str
+    checksum: str
     rows: int
 
 

@@ -28,7 +28,7 @@ def draw(known: Snapshot, place: Place, *, municipality: str, county: str, as_of
     scale = min((_WIDTH - 2 * _MARGIN) / (east - west), (_HEIGHT - 2 * _MARGIN - 30) / (north - south))
     # Neighbours keep one border; half a unit of the drawing is finer than print.
     drawn = dict(zip(shapes, shapely.coverage_simplify(every, 1.0 / scale), strict=True))
-    frame = _Frame(scale, west, north, (_WIDTH - (east - west) * scale) / 2)
+    frame = Frame(scale, west, north, (_WIDTH - (east - west) * scale) / 2)
     own = f"municipality:{municipality}"
     others = " ".join(frame.path(shape) for key, shape in drawn.items() if key != own)
     point = geo.metric_point(place, srid=known.srid)
@@ -46,7 +46,7 @@ def draw(known: Snapshot, place: Place, *, municipality: str, county: str, as_of
 
 
 @dataclass(frozen=True)
-class _Frame:
+class Frame:
     """Metres → units of the drawing, y downwards."""
 
     scale: float
@@ -67,10 +67,10 @@ class _Frame:
     def _points(self, ring: shapely.LinearRing) -> Iterable[str]:
         return (f"{x} {y}" for x, y in (self.at(*point) for point in ring.coords[:-1]))
 
-    def bar(self) -> str:
+    def bar(self, *, width: float = _WIDTH, height: float = _HEIGHT) -> str:
         """A scale bar of a round number of kilometres, about a quarter of the width."""
-        km = max((km for km in _BARS_KM if km * 1000 * self.scale <= _WIDTH / 4), default=_BARS_KM[0])
-        end, y = round(_MARGIN + km * 1000 * self.scale), round(_HEIGHT - _MARGIN)
+        km = max((km for km in _BARS_KM if km * 1000 * self.scale <= width / 4), default=_BARS_KM[0])
+        end, y = round(_MARGIN + km * 1000 * self.scale), round(height - _MARGIN)
         return (
             f'<path d="M{_MARGIN:.0f} {y - 7}v7H{end}v-7" fill="none" stroke="#14212b" stroke-width="3"/>'
             f'<text x="{end + 8}" y="{y}" font-family="Inter, Inter Variable" font-size="22" fill="#14212b">'

@@ -1,8 +1,7 @@
 """Who is covered, and who is not: one rule or a whole standard, by area, with what hangs on a single unit."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from math import isfinite
@@ -14,89 +13,37 @@ from flask.typing import ResponseReturnValue
 
 from layers import dates, geo, places
 from layers.gaps import cover as covers
-from layers.gaps import mixes, spreads
-from layers.gaps.cover import Audit, Failure, Hole, Row
+from layers.gaps import mixes
+from layers.gaps.cover import Audit, Row
 from layers.gaps.demand import PLACES_ERROR, PLACES_ERROR_OFTEN
-from layers.gaps.service import Service, service
-from layers.gaps.spreads import Spread
+from layers.gaps.service import Service
 from layers.gaps.standards import COUNTRY, Rule, Standard
 from layers.gaps.supply import Units
 from webmap import context, db, i18n, packed, params, replies
 from webmap.charts import When
 from webmap.planning import chart as charts
 from webmap.planning import covered as words
-from webmap.planning import tables, world
+from webmap.planning import inquiry, tables, world
 from webmap.planning.frame import bp
+from webmap.planning.inquiry import Found, Question
 from webmap.planning.world import World
 
-_ZONES = ("municipality", "county")
-_KEPT_MIN = 60.0
-_USUAL_MIN = 15
 _LISTED = 20
 _FEW_AREAS = 15
 _UNITS_LISTED = 15
-_THRESHOLDS_MIN = (10.0, 20.0, 30.0)
-_PARTS = (0.5, 0.75, 0.9, 0.95)
-_FEWEST_UNITS = 5
-_SORTS = ("uncovered", "share", "people", "name", "p90")
 _TABLES = ("zones", "places", "units")
-OWN = "own"
-
-
-@dataclass(frozen=True)
-class Question:
-    """What the page is asked: the same in its form, its links and its files.
-
-    Without a standard the rule is the reader's own: every person within some minutes of a role.
-    """
-
-    standard: Standard | None
-    rule: Rule
-    zone: str
-    county: str
-    beside: Standard | None
-    sort: str
-
-    def words(self, *without: str, **other: str) -> dict[str, str]:
-        """As parameters, without those that say the usual."""
-        own = self.standard is None
-        found = {
-            "standard": self.standard.key if self.standard else "",
-            "rule": "" if own else self.rule.key,
-            "role": self.rule.role if own else "",
-            "within": f"{self.rule.within_min:g}" if own and self.rule.within_min else "",
-            "zone": self.zone if self.zone != _ZONES[0] else "",
-            "county": self.county,
-            "beside": self.beside.key if self.beside else "",
-            "sort": self.sort if self.sort != _SORTS[0] else "",
-            **other,
-        }
-        return {name: value for name, value in found.items() if value and name not in without}
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Everything that one rule comes to in the chosen place."""
-
-    service: Service
-    whole: Row | None
-    rows: tuple[Row, ...]
-    holes: tuple[Hole, ...]
-    failures: tuple[Failure, ...]
-    shares: tuple[float, ...]
-    spread: tuple[Spread, ...]
 
 
 @bp.get("/")
 def cover() -> ResponseReturnValue:
     args = params.arguments()
     known = world.world(params.as_of(args))
-    question = _asked(args, known)
-    found = _found(known, question.rule, question.zone, question.county)
+    question = inquiry.asked(args, known)
+    found = inquiry.found(known, question.rule, question.zone, question.county)
     if file := params.one_of(args, "format", ("csv", "geojson")):
         return _file(file, params.one_of(args, "table", _TABLES) or _TABLES[0], known, question, found)
-    own = Standard(OWN, "", {}, {}, (question.rule,), "", "", "", {})
-    judged = _audit(known, question.standard or own)
+    own = Standard(inquiry.OWN, "", {}, {}, (question.rule,), "", "", "", {})
+    judged = inquiry.audit(known, question.standard or own)
     return render_template(
         "gaps/cover.html",
         asked=question,
@@ -107,11 +54,11 @@ def cover() -> ResponseReturnValue:
         findings=_findings(judged, question),
         beside=_beside(known, judged, question) if question.beside else None,
         say=words,
-        roles=_offered(known),
-        zones=_ZONES,
-        sorts=_SORTS,
-        thresholds=_THRESHOLDS_MIN,
-        parts=_PARTS,
+        roles=inquiry.offered(known),
+        zones=inquiry.ZONES,
+        sorts=inquiry.SORTS,
+        thresholds=inquiry.THRESHOLDS_MIN,
+        parts=inquiry.PARTS,
         closings=_closings(question.rule, known),
         told=_told(known, found.service),
         listed=_LISTED,
@@ -125,138 +72,15 @@ def cover() -> ResponseReturnValue:
     )
 
 
-# --- The question
-
-
-def _asked(args: Mapping[str, str], known: World) -> Question:
-    standards = {one.key: one for one in known.standards}
-    standard = standards.get(params.one_of(args, "standard", standards))
-    codes = set(known.people.zones.get("county", ())) - {""}
-    return Question(
-        standard=standard,
-        rule=_rule_of(standard, args) if standard else _own_rule(args, known),
-        zone=params.one_of(args, "zone", _ZONES) or _ZONES[0],
-        county=params.one_of(args, "county", sorted(codes)),
-        beside=standards.get(params.one_of(args, "beside", standards)),
-        sort=params.one_of(args, "sort", _SORTS) or _SORTS[0],
-    )
-
-
-def _rule_of(standard: Standard, args: Mapping[str, str]) -> Rule:
-    rules = {rule.key: rule for rule in standard.rules}
-    return rules.get(params.one_of(args, "rule", rules), standard.rules[0])
-
-
-def _own_rule(args: Mapping[str, str], known: World) -> Rule:
-    roles = [role.key for role in world.roles()]
-    text = params.words(args, "role") or _usual(known)
-    mixes.mix(text, roles=roles)
-    within = params.count(args, "within", otherwise=_USUAL_MIN, most=int(_KEPT_MIN))
-    return Rule(key=OWN, label={}, role=text, within_min=float(within))
-
-
-def _usual(known: World) -> str:
-    """Who is asked about first: those of the first rule of the first standard, else the first role."""
-    rules = [rule for one in known.standards for rule in one.rules]
-    return rules[0].role if rules else world.roles()[0].key
-
-
-def _offered(known: World) -> dict[str, str]:
-    """Who can be asked about: every role, and every mix of roles that a standard asks for."""
-    rules = (rule.role for one in known.standards for rule in one.rules)
-    keys = [*(role.key for role in world.roles()), *rules]
-    return {key: words.who(key) for key in dict.fromkeys(keys)}
-
-
-# --- The answer, kept for each state of the world
-
-
-@lru_cache(maxsize=64)
-def _service(known: World, rule: Rule) -> Service:
-    return service(rule, known.people, known.units, world.reaches(known, _longest(known, rule)))
-
-
-@lru_cache(maxsize=64)
-def _found(known: World, rule: Rule, zone: str, county: str) -> Found:
-    people = known.people
-    asked = _service(known, rule)
-    inside = people.within("county" if county else COUNTRY, county)
-    most = rule.within_min or _USUAL_MIN
-    reach = world.reaches(known, _longest(known, rule))
-    whole = covers.table(people, asked, zone=COUNTRY, inside=inside, thresholds_min=_THRESHOLDS_MIN)
-    at = np.flatnonzero(inside)
-    return Found(
-        service=asked,
-        whole=whole[0] if whole else None,
-        rows=covers.table(
-            people,
-            asked,
-            zone=zone,
-            inside=inside,
-            thresholds_min=_THRESHOLDS_MIN,
-            areas_km2=known.sizes_km2.get(zone),
-        ),
-        holes=tuple(
-            one for one in covers.holes(people, asked, known.units, reach, within_min=most) if inside[one.row]
-        ),
-        failures=_failures(people, asked, at),
-        shares=spreads.percentiles(
-            asked.minutes[inside & asked.applies], people.people[inside & asked.applies], _PARTS
-        ),
-        spread=_spread(known, rule, asked),
-    )
-
-
-def _longest(known: World, rule: Rule) -> float:
-    """How long a way must be known: as long as this page ever shows, or as the rule asks for."""
-    leaves = max((units.turnout_min.max(initial=0) for units in known.units.values()), default=0)
-    return max(_KEPT_MIN, (rule.within_min or 0) + float(leaves))
-
-
-def _failures(people: Any, asked: Service, inside: Any) -> tuple[Failure, ...]:
-    """Single points of failure, with what they cost inside the chosen place alone, most people first."""
-    here = set(inside.tolist())
-    found = []
-    for one in covers.failures(people, asked):
-        rows = tuple(sorted((row for row in one.rows if row in here), key=lambda row: -people.people[row]))
-        if rows:
-            lost = float(people.people[list(rows)].sum())
-            found.append(Failure(one.key, one.name, one.roles, lost, rows))
-    return tuple(sorted(found, key=lambda one: (-one.people, one.key)))
-
-
-def _spread(known: World, rule: Rule, asked: Service) -> tuple[Spread, ...]:
-    """Access under several catchments; nothing where one role alone, time and enough units are not given."""
-    if len(asked.roles) > 1 or rule.within_min is None or rule.forms:
-        return ()
-    (role,) = asked.roles
-    units, reach = known.units[role], world.reaches(known, _longest(known, rule))[role]
-    if len(units) < _FEWEST_UNITS:
-        return ()
-    each = np.ones(len(units))
-    catchments = sorted({*_THRESHOLDS_MIN, min(rule.within_min, reach.within_min)})
-    for within_min in catchments:
-        one = spreads.access(known.people, reach, each, within_min=within_min)
-        if abs(one.given - one.taken) > 1e-6 * max(one.given, 1):
-            return ()
-    return spreads.sensitivity(known.people, reach, each, catchments_min=catchments)
-
-
-@lru_cache(maxsize=16)
-def _audit(known: World, standard: Standard) -> Audit:
-    longest = max(_longest(known, rule) for rule in standard.rules)
-    return covers.audit(standard, known.people, known.units, world.reaches(known, longest))
-
-
 def _findings(judged: Audit, question: Question) -> tuple[covers.Finding, ...]:
     return judged.of("county", question.county) if question.county else judged.of(COUNTRY)
 
 
 def _beside(known: World, judged: Audit, question: Question) -> dict[str, Any]:
     """Two standards side by side: how far each is kept, as a whole and in every area."""
-    other = _audit(known, question.beside) if question.beside else judged
+    other = inquiry.audit(known, question.beside) if question.beside else judged
     first, second = (covers.verdicts(one, question.zone) for one in (judged, other))
-    codes = [row.code for row in _found(known, question.rule, question.zone, question.county).rows]
+    codes = [row.code for row in inquiry.found(known, question.rule, question.zone, question.county).rows]
     codes = codes if question.county else sorted({*first, *second} - {""}, key=lambda code: code)
     shown = sorted(codes, key=lambda code: -sum(one[code].short for one in (first, second) if code in one))
     scope = ("county", question.county) if question.county else (COUNTRY, "")
@@ -342,14 +166,14 @@ def cover_features() -> ResponseReturnValue:
     """The people of a question and the units that count, for the map."""
     args = params.arguments()
     known = world.world(params.as_of(args))
-    question = _asked(args, known)
+    question = inquiry.asked(args, known)
     drawn = _drawn(known, question.rule, question.county, i18n.language(), tuple(context.when().items()))
     return packed.answer(drawn, mimetype="application/geo+json", kept="no-cache")
 
 
 @lru_cache(maxsize=16)
 def _drawn(known: World, rule: Rule, county: str, _language: str, _when: When) -> bytes:
-    asked = _service(known, rule)
+    asked = inquiry.service_of(known, rule)
     features = [*_people_features(known, county, asked), *_unit_features(known, asked)]
     found = {"type": "FeatureCollection", "features": features}
     return packed.pack(json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode())
@@ -429,7 +253,7 @@ def _zone_rows(known: World, found: Found) -> list[dict[str, Any]]:
                 "share_covered": round(row.share, 4),
                 **{
                     f"within_{most:g}_min": round(people)
-                    for most, people in zip(_THRESHOLDS_MIN, row.within, strict=True)
+                    for most, people in zip(inquiry.THRESHOLDS_MIN, row.within, strict=True)
                 },
                 **{
                     f"covered_{times}_times": round(people)

@@ -30,6 +30,7 @@ class World:
     their units alone. `sizes_km2` are the sizes of areas by kind and code, as far as they are known.
     """
 
+    day: date
     people: Demand
     land: Demand
     units: Mapping[str, Units]
@@ -65,6 +66,7 @@ def _world(house: House, as_of: date, today: date, revisions: Revisions) -> Worl
     srid = house.instance.metric_crs
     ground = _ground(house, today, revisions)
     return World(
+        day=as_of,
         people=ground.people,
         land=ground.land,
         units={

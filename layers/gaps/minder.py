@@ -1,0 +1,91 @@
+"""Minds one background job: waits for its turn, starts the worker, ends it when time is over or it is unwanted.
+
+`python -m layers.gaps.minder <folder of the job>`, started by `jobs.submit` and alone from then on. It does
+nothing that could hang; the worker may. Its lock on `alive` tells others that it lives.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from layers.gaps import processes, states
+
+_LOOK_S = 0.1
+
+
+def main(folder: Path) -> None:
+    alive = _alive(folder)
+    job = states.read(folder / states.JOB)
+    if alive is None or job is None or job["state"] != states.QUEUED:
+        return
+    with alive:
+        slot = _turn(folder, int(job["at_once"]))
+        if slot is None:
+            _end(folder, states.CANCELLED)
+            return
+        with slot:
+            _end(folder, _minded(folder, job, time.monotonic() + float(job["kill_after_s"])))
+
+
+def _alive(folder: Path) -> IO[bytes] | None:
+    """Who looks whether we live holds the lock for a moment."""
+    for _ in range(100):
+        mine = states.lock(folder / states.ALIVE)
+        if mine is not None:
+            return mine
+        time.sleep(_LOOK_S / 2)
+    return None
+
+
+def _turn(folder: Path, at_once: int) -> IO[bytes] | None:
+    """A slot, when nobody who came earlier waits for one; None where the job is cancelled before."""
+    while not (folder / states.CANCEL).exists():
+        if not _is_earlier_waiting(folder):
+            for number in range(at_once):
+                slot = states.lock(folder.parent / f"slot-{number}")
+                if slot is not None:
+                    return slot
+        time.sleep(_LOOK_S)
+    return None
+
+
+def _is_earlier_waiting(folder: Path) -> bool:
+    """Names of jobs begin with the time at which they came."""
+    for other in folder.parent.iterdir():
+        if other.is_dir() and other.name < folder.name:
+            job = states.read(other / states.JOB)
+            if job and job["state"] == states.QUEUED and states.is_locked(other / states.ALIVE):
+                return True
+    return False
+
+
+def _minded(folder: Path, job: dict[str, Any], until: float) -> str:
+    running = processes.start("layers.gaps.work", str(folder), str(processes.own_id()))
+    try:
+        facts = {"state": states.RUNNING, "started": time.time()}
+        ids = {"minder": processes.own_id(), "worker": running.pid}
+        states.write(folder / states.JOB, {**job, **facts, **ids})
+        while True:
+            if (folder / states.CANCEL).exists():
+                return states.CANCELLED
+            if time.monotonic() > until:
+                return states.TIMED_OUT
+            try:
+                code = running.wait(_LOOK_S)
+            except subprocess.TimeoutExpired:
+                continue
+            return states.DONE if code == 0 and (folder / states.PLAN).exists() else states.FAILED
+    finally:
+        running.kill()
+        running.wait()
+
+
+def _end(folder: Path, state: str) -> None:
+    job = states.read(folder / states.JOB) or {}
+    states.write(folder / states.JOB, {**job, "state": state, "ended": time.time()})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -53,7 +53,8 @@ class Role:
     It is played by organisations of a `layer`, or only by those that can do one of `capabilities`; or by an
     area of a kind itself (`area`), as a municipality does. `guide` is the practice that says how to begin
     where nobody plays it; `above` are organisations to turn to meanwhile. `parties` are the codes by which
-    cases name it, and `advice` says in plain words what to turn to it for. A role `over_water` is no
+    cases name it, and `advice` says in plain words what to turn to it for. `caveat` says who of the role is
+    missing in the data, beside every figure that counts them. A role `over_water` is no
     matter of roads: its units cross the sea.
     """
 
@@ -66,6 +67,7 @@ class Role:
     above: tuple[str, ...] = ()
     parties: tuple[str, ...] = ()
     advice: Words = field(default_factory=dict)
+    caveat: Words = field(default_factory=dict)
     over_water: bool = False
 
 

@@ -62,6 +62,11 @@ def who(text: str) -> str:
     return _joined(mixes.mix(text, roles=labels), labels, outer=True)
 
 
+def caveats(*keys: str) -> list[str]:
+    """Who of these roles is missing in the data, as the instance says."""
+    return [said for role in world.roles() if role.key in keys and (said := i18n.plain(role.caveat))]
+
+
 def _joined(part: str | Mix, labels: dict[str, str], *, outer: bool) -> str:
     if isinstance(part, str):
         return labels[part]

@@ -8,7 +8,7 @@ equal question make equal bytes.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from typing import Any
 
@@ -116,7 +116,7 @@ def record(study: Study) -> dict[str, Any]:
     """What was asked of which data by which code, and the numbers: `turvakaart gaps --again` repeats them."""
     return {
         "turvakaart": "gaps",
-        "version": version("turvakaart"),
+        "version": _version(),
         "instance": db.instance().key,
         "asked": {
             **study.question.words(),
@@ -127,6 +127,13 @@ def record(study: Study) -> dict[str, Any]:
         "zones": _zone_rows(study),
         "options": _option_rows(study),
     }
+
+
+def _version() -> str:
+    try:
+        return version("turvakaart")
+    except PackageNotFoundError:  # It runs from its source alone.
+        return "source"
 
 
 def _sheets(study: Study) -> dict[str, list[dict[str, Any]]]:
@@ -266,6 +273,8 @@ def _answer(study: Study) -> Iterator[Block]:
         yield {"kind": "verdict", "text": gettext("The rule asks for nobody here.")}
         return
     yield {"kind": "verdict", "text": words.answer(whole, study.question.rule, study.question.county)}
+    for said in words.caveats(*study.found.service.roles):
+        yield {"kind": "quiet", "text": said}
     if study.interval:
         low, high = (words.people(whole.people - one) for one in (study.interval.high, study.interval.low))
         told = gettext(

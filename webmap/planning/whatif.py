@@ -20,7 +20,7 @@ from layers.geo import Place
 from layers.snapshot import Flags
 from webmap import context, db, hits, i18n, params
 from webmap.planning import chart as charts
-from webmap.planning import tables, world
+from webmap.planning import covered, tables, world
 from webmap.planning.frame import bp
 from webmap.planning.world import World
 
@@ -152,6 +152,7 @@ def whatif() -> ResponseReturnValue:
         units=_offered(known.units[question.role.key], question.plan),
         moved=_people_that_change(known.people, found),
         listed=_LISTED,
+        caveats=covered.caveats(question.role.key),
         known=known,
         roles=world.roles(),
         zones=_ZONES,

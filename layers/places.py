@@ -515,5 +515,6 @@ def _edition(row: model.Edition) -> Edition:
         licence=row.licence,
         as_of=row.as_of,
         loaded_at=row.loaded_at,
+        checksum=row.checksum,
         rows=row.rows,
     )

@@ -3,7 +3,7 @@
 Each room has one page with its table, its map and its files to take along; `frame` is what they share.
 """
 
-from webmap.planning import bridges, chart, cover, frame, missing, report, seams, whatif
+from webmap.planning import bridges, chart, cover, frame, missing, report, seams, siting, whatif
 
-__all__ = ("bp", "bridges", "chart", "cover", "missing", "report", "seams", "whatif")
+__all__ = ("bp", "bridges", "chart", "cover", "missing", "report", "seams", "siting", "whatif")
 bp = frame.bp

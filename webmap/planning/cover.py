@@ -66,7 +66,7 @@ def cover() -> ResponseReturnValue:
         units_listed=_UNITS_LISTED,
         errors=(PLACES_ERROR, PLACES_ERROR_OFTEN),
         chart=charts.chart(),
-        bounds=_bounds(known, question),
+        bounds=words.bounds(known, question.county),
         features=context.page("gaps.cover_features", **question.words("sort", "beside")),
         towns=_towns(known, found),
     )
@@ -98,15 +98,6 @@ def _sorted(rows: Sequence[Row], question: Question) -> list[Row]:
         "p90": lambda row: (-row.p90_min, -row.people, row.code),
     }
     return sorted(rows, key=keys[question.sort])
-
-
-def _bounds(known: World, question: Question) -> str:
-    """The frame of the chosen county: west,south,east,north; "" for the whole territory."""
-    if not question.county:
-        return ""
-    inside = known.people.points[known.people.within("county", question.county)]
-    spots = geo.degrees_of(inside, srid=db.instance().metric_crs)
-    return ",".join(f"{value:.4f}" for value in (*spots.min(axis=0), *spots.max(axis=0)))
 
 
 def _towns(known: World, found: Found) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from math import ceil, inf, isfinite
 
 from flask_babel import gettext, ngettext
 
+from layers import geo
 from layers.gaps import mixes
 from layers.gaps.cover import Finding, Near, Row
 from layers.gaps.mixes import ALL, Mix
 from layers.gaps.service import Service
 from layers.gaps.standards import Rule
-from webmap import i18n, names
+from webmap import db, i18n, names
 from webmap.planning import world
 from webmap.planning.world import World
 
@@ -60,6 +61,15 @@ def who(text: str) -> str:
     """Roles as they are joined: police and (village association or watch)."""
     labels = {role.key: i18n.plain(role.label) for role in world.roles()}
     return _joined(mixes.mix(text, roles=labels), labels, outer=True)
+
+
+def bounds(known: World, county: str) -> str:
+    """The frame of a county as the map takes it: west,south,east,north; "" for the whole territory."""
+    if not county:
+        return ""
+    inside = known.people.within("county", county)
+    spots = geo.degrees_of(known.people.points[inside], srid=db.instance().metric_crs)
+    return ",".join(f"{value:.4f}" for value in (*spots.min(axis=0), *spots.max(axis=0)))
 
 
 def caveats(*keys: str) -> list[str]:

@@ -157,20 +157,10 @@ def whatif() -> ResponseReturnValue:
         roles=world.roles(),
         zones=_ZONES,
         chart=None if params.is_part(args) else charts.chart(),
-        bounds=_bounds(known.people, question),
+        bounds=covered.bounds(known, question.county),
         rival={**question.words(), "plan": "", "against": str(question.plan)},
         features=_address(question),
     )
-
-
-def _bounds(people: Demand, question: Question) -> str:
-    """The frame of the chosen county: west,south,east,north; "" for the whole territory."""
-    if not question.county:
-        return ""
-    spots = geo.degrees_of(
-        people.points[people.within("county", question.county)], srid=db.instance().metric_crs
-    )
-    return ",".join(f"{value:.4f}" for value in (*spots.min(axis=0), *spots.max(axis=0)))
 
 
 def _address(question: Question, **more: str) -> str:

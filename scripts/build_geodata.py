@@ -624,6 +624,7 @@ def write_neighbours(path: Path, areas: Shapes) -> None:
             "code": code,
             "name_et": names[code][0],
             "name_en": names[code][1],
+            **NAMES.get(("neighbour", code), {}),
             **fixed,
         },
     )

@@ -4,7 +4,7 @@ Such a layer names under `finest` in instance.yaml the precisions that it may ha
 cell in metres. What is too fine is answered in one of two ways:
 
 * **refused**, where the row itself says so: a precision that the layer may not have (a house), a house
-  number in the place or name, a shape smaller than a cell. Then a home stands in the file, and blurring it
+  number at the end of its place, a shape smaller than a cell. Then a home stands in the file, and blurring it
   on the map would only hide that; the sentence says how to take it out;
 * **coarsened**, with a note, where the row claims to be coarse, but its point may be anything. Of a known
   settlement it becomes the point that the gazetteer publishes; of a street, or where the settlement is not
@@ -101,7 +101,10 @@ def kept(checked: Checked, keeper: Keeper) -> Checked:
 
 
 def names_a_house(text: str) -> bool:
-    """Whether a place or name ends in a house number: “Kalda 5”, “Lembitu tänav 12a, Türi”."""
+    """Whether a place ends in a house number: “Kalda 5”, “Lembitu tänav 12a, Türi”.
+
+    Names are not asked: in “Watch 12” the number is not a house's.
+    """
     return bool(_HOUSE.search(text))
 
 
@@ -115,10 +118,9 @@ def _refusal(row: Row, keeper: Keeper) -> Problem | None:
             )
             return row.problem(what, "Draw the settlement or the street, or remove it.")
         return None
-    for text in (values.get("place", ""), values.get("name", "")):
-        if names_a_house(text):
-            what = f"“{text}” names a house, and the layer “{layer}” may name none."
-            return row.problem(what, "Name the settlement or the street only.")
+    if names_a_house(values["place"]):
+        what = f"“{values['place']}” names a house, and the layer “{layer}” may name none."
+        return row.problem(what, "Name the settlement or the street only.")
     if shape is not None and not keeper.may_have(values["precision"]):
         what = f"The precision “{values['precision']}” is finer than the layer “{layer}” may tell."
         remedy = f"Give a point of one of: {', '.join(keeper.layer.finest)}; or leave lat and lon blank."

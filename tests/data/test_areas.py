@@ -237,15 +237,18 @@ def test_the_errors_that_the_licence_note_claims_are_those_measured(layer, file,
     )
 
 
+LAYERS_NAMED = ("counties", "prefectures", "municipalities")
+
+
 def test_names_in_further_languages_are_those_of_their_table():
     named = {(row["kind"], row["code"]): row["name_ru"] for row in rows("areas/names.csv")}
     found = {
         (item["properties"]["kind"], item["properties"]["code"]): item["properties"]["name_ru"]
-        for name in ("counties", "prefectures", "municipalities")
-        for item in every_feature(ODBL / f"{name}.geojson")
+        for file in (*(ODBL / f"{name}.geojson" for name in LAYERS_NAMED), DATA / "areas/neighbours.geojson")
+        for item in every_feature(file)
     }
 
-    assert len(named) == len(rows("areas/names.csv")) == 15 + 4 + 79
+    assert len(named) == len(rows("areas/names.csv")) == 15 + 4 + 79 + 7
     assert found == named
     assert all(re.search("[а-яё]", name) for name in named.values())
 

@@ -360,7 +360,6 @@ REFUSED = [
         {"place": "Kalda 5a, Esimene"},
         "“Kalda 5a, Esimene” names a house, and the layer “watch” may name none.",
     ),
-    ({"name": "Lembitu 7 valve, Lembitu 7"}, "names a house, and the layer “watch” may name none."),
 ]
 
 

@@ -103,7 +103,7 @@ def test_neighbours_of_two_counties_are_told_apart(client):
     ],
 )
 def test_the_map_is_drawn_from_features_in_degrees(client, view, states, kinds):
-    features = client.get(f"/en/gaps/bridges?format=geojson&view={view}").json["features"]
+    features = client.get(f"/en/gaps/bridges?format=geojson&view={view}").get_json(force=True)["features"]
 
     assert {one["properties"]["state"] for one in features} == states
     assert {one["geometry"]["type"] for one in features} <= kinds

@@ -131,7 +131,7 @@ def test_what_cannot_be_asked_is_told_in_a_sentence(client, asked, told):
     ],
 )
 def test_the_map_is_drawn_from_features_in_degrees(client, asked, kind, states):
-    features = client.get(f"/en/gaps/missing?format=geojson&{asked}").json["features"]
+    features = client.get(f"/en/gaps/missing?format=geojson&{asked}").get_json(force=True)["features"]
 
     assert features
     assert {one["geometry"]["type"].removeprefix("Multi") for one in features} == {kind}

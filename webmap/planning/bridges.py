@@ -8,12 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import shapely
-from flask import jsonify, render_template
+from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from layers import geo
-from layers.errors import N_
 from layers.gaps import bridges
 from layers.gaps import zones as grounds
 from layers.gaps.bridges import Actor, Isolate, Levels, Neighbours, Pair
@@ -27,12 +26,6 @@ Shape = dict[str, Any]
 VIEWS = ("pairs", "levels", "neighbours", "alone")
 _NEAR_KM, _MOST_KM = 10, 300
 _LISTED = 100
-_WHY = {
-    bridges.SERVED: N_("responsible for the same ground"),
-    bridges.SEATED: N_("on the same ground"),
-    bridges.BORDER: N_("served areas side by side"),
-    bridges.NEAR: N_("near each other"),
-}
 # From none silent to all: teal to brown of ColorBrewer's BrBG, as on the map of coverage.
 _SCALE = ("#2a9187", "#8fcfc4", "#f1e6c8", "#d8b365", "#a6611a")
 
@@ -88,7 +81,7 @@ def who_never_met() -> ResponseReturnValue:
         return tables.csv([_ROWS[question.view](one) for one in found], name=f"bridges-{question.view}")
     if file == "geojson":
         drawn: Any = features
-        return jsonify(zoned.collection(drawn(found, as_of)))
+        return zoned.features(drawn(found, as_of))
     return render_template(
         "gaps/bridges.html",
         asked=question,
@@ -177,7 +170,6 @@ def _pair(one: Pair) -> Shape:
     return {
         "first": _actor(one.first),
         "second": _actor(one.second),
-        "why": gettext(_WHY[one.why]),
         "reason": _reason(one),
         "people": one.people,
         "distance": "" if one.distance_m is None else context.distance(one.distance_m),

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import shapely
-from flask import jsonify, render_template
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
@@ -18,7 +18,7 @@ from layers.errors import N_
 from layers.gaps import missing, untried
 from layers.gaps import zones as grounds
 from layers.gaps.missing import COUNTED, GAPS, NOBODY, PRESENT, STATES, UNABLE, Combination, Lack, Term, Total
-from layers.gaps.untried import Evidence, Nearby, Untried
+from layers.gaps.untried import Circumstance, Evidence, Nearby, Untried
 from layers.places import Body
 from webmap import advice, context, db, fits, i18n, names, params, replies
 from webmap.db import House, Revisions
@@ -109,7 +109,17 @@ def needs() -> dict[str, Combination]:
 def _needs(house: House, _revisions: Revisions) -> dict[str, Combination]:
     known = replies.known()
     single = (*missing.asked_of(house.instance), *_abilities_of_roles(house, known.bodies))
-    return {one.key: one for one in (*missing.combinations(house.instance), *single)}
+    return {one.key: one for one in (*_combinations(house), *single)}
+
+
+@lru_cache(maxsize=4)
+def _combinations(house: House) -> tuple[Combination, ...]:
+    return missing.combinations(house.instance)
+
+
+@lru_cache(maxsize=4)
+def _circumstances(house: House) -> tuple[Circumstance, ...]:
+    return untried.circumstances(house.instance)
 
 
 def _abilities_of_roles(house: House, bodies: Iterable[Body]) -> Iterable[Combination]:
@@ -151,7 +161,10 @@ def _roles(question: Question, as_of: date, file: str) -> ResponseReturnValue:
     if file == "csv":
         return tables.csv([_row(one) for one in found], name="missing")
     if file == "geojson":
-        return jsonify(zoned.collection(_features(question, found, as_of)))
+        days = tuple(context.when().items())
+        asked_in = (i18n.language(), days, request.script_root)
+        text = _drawn(db.house(), db.revisions(), question, as_of, asked_in)
+        return zoned.drawn(text)
     by_area = question.zone in ("municipality", "county")
     told = missing.totals(found, zoned.base(as_of))
     return render_template(
@@ -217,7 +230,7 @@ def _groups() -> list[tuple[str, list[tuple[str, str]]]]:
         gettext("A role that can"),
     )
     groups: list[list[tuple[str, str]]] = [[], [], [], []]
-    named = {one.key for one in missing.combinations(db.instance())}
+    named = {one.key for one in _combinations(db.house())}
     for key, one in needs().items():
         place = 0 if key in named else 2 if key.startswith(".") else 3 if "." in key else 1
         groups[place].append((key, _label(one)))
@@ -410,6 +423,17 @@ def _features(question: Question, found: Iterable[Lack], as_of: date) -> Iterabl
             yield _feature(json.loads(shapes[one.zone.key]), one, "zone")
 
 
+# The language, the days and the root stand in the words and addresses that are kept.
+@lru_cache(maxsize=16)
+def _drawn(
+    _house: House, _revisions: Revisions, question: Question, as_of: date, _asked_in: tuple[object, ...]
+) -> str:
+    """The map of a question, as text. The arguments are all that it depends on."""
+    every = _lacks(db.house(), db.revisions(), _combination(question), question.zone, question.within, as_of)
+    found = [one for one in every if not question.county or one.zone.lies_in(question.county)]
+    return zoned.collection(_features(question, found, as_of))
+
+
 def _points(every: list[Lack]) -> Iterable[Shape]:
     middles = [shapely.Point(one.zone.middle) for one in every]
     spots = geo.to_degrees(middles, srid=db.instance().metric_crs)
@@ -447,7 +471,7 @@ def _methods(question: Question, as_of: date, file: str) -> ResponseReturnValue:
     if file == "csv":
         return tables.csv([_method_row(one) for one in found], name="methods")
     if file == "geojson":
-        return jsonify(zoned.collection(_method_features(found, as_of)))
+        return zoned.features(_method_features(found, as_of))
     worries = db.instance().worries
     return render_template(
         "gaps/missing.html",
@@ -473,7 +497,7 @@ def _untried(
         fits.territory(as_of=as_of),
         instance,
         zoned.areas(zoned.base(as_of), as_of),
-        circumstances=untried.circumstances(instance),
+        circumstances=_circumstances(house),
         worry=chosen,
         near=near,
     )
@@ -543,7 +567,7 @@ def _evidence(one: Evidence) -> Shape:
         case = next(case for case in replies.known().cases if case.key == one.key)
         return {"said": gettext("This case has ended:"), **_case(case)}
     if one.kind == untried.CIRCUMSTANCE:
-        label = {each.key: each.label for each in untried.circumstances(db.instance())}[one.key]
+        label = {each.key: each.label for each in _circumstances(db.house())}[one.key]
         return {"said": gettext("Known of the place:"), "name": i18n.plain(label), "url": ""}
     label = {each.key: each.label for each in db.instance().worries}[one.key]
     return {"said": gettext("You asked for:"), "name": i18n.plain(label), "url": ""}

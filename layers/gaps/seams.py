@@ -23,7 +23,7 @@ from layers.snapshot import Flags, Numbers
 
 GAP, OVERLAP = "gap", "overlap"
 MOST_PAIRS = 50_000
-DUST_M = 1e-3
+DUST_M = 1e-2
 _TOUCH_M = 1e-2
 _BATCH = 100_000
 
@@ -73,8 +73,8 @@ class Ledger:
     """Every square metre of `outer` once: owned by one, shared by several, or nobody's.
 
     `outside_m2` is what areas hold outside `outer`, also once. `dust_m2` are parts of `nobody_m2` and
-    `shared_m2` narrower than a millimetre: rounding, which is counted and not listed. People are persons;
-    those who live outside `outer`, or whom rounding loses, are in none of the three.
+    `shared_m2` narrower than a centimetre: rounded coordinates, which are counted and not listed. People are
+    persons; those who live outside `outer`, or whom rounding loses, are in none of the three.
     """
 
     outer_m2: float

@@ -175,6 +175,7 @@ def test_estonia_is_covered_by_its_areas_without_a_seam(client):
         page = look(client, f"{ADDRESS}?areas={kind}")
         assert page.status == 200
         assert "cover the land without a gap and without sharing any of it" in page.text, kind
+        assert not [load for load in page.loads if "/gaps/seams-" in load]  # No map, no script for one.
 
 
 def test_every_county_shares_all_its_ground_with_one_prefecture(app, client):

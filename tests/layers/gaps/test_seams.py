@@ -215,6 +215,17 @@ def test_a_sliver_is_told_from_a_gap_by_its_mean_width():
     assert (narrow.is_sliver, wide.is_sliver) == (True, False)
 
 
+def test_rounded_coordinates_are_counted_and_not_listed():
+    west, east = box(0, 0, 1000, 1000), box(1000.004, 0, 2000, 1000)
+
+    found = seams.find(["w", "e"], np.array([west, east]), outer=box(0, 0, 2000, 1000))
+
+    assert found.pieces == ()
+    assert found.ledger.dust_m2 == pytest.approx(4.0)
+    assert found.ledger.nobody_m2 == found.ledger.dust_m2
+    assert proven(found)
+
+
 def test_ground_of_three_is_told_for_each_pair_and_counted_once():
     shapes = np.array([box(0, 0, 2, 2), box(1, 0, 3, 2), box(1, 1, 2, 3)])
     found = seams.find(["a", "b", "c"], shapes, outer=box(0, 0, 4, 4), sliver_m=0)

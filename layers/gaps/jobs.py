@@ -123,7 +123,7 @@ def submit(
     job = {"state": states.QUEUED, "created": created, "at_once": at_once, "kill_after_s": kill_after_s}
     states.write(fresh / states.JOB, job)
     fresh.rename(folder / name)
-    processes.start("layers.gaps.minder", str(folder / name), apart=True)
+    processes.leave("layers.gaps.minder", str(folder / name))
     return name
 
 
@@ -166,9 +166,8 @@ def prune(folder: Path, *, before: float) -> None:
 
 
 def _ids(folder: Path) -> list[str]:
-    return sorted(
-        one.name for one in folder.iterdir() if _NAME.match(one.name) and (one / states.JOB).exists()
-    )
+    names = sorted(one.name for one in folder.iterdir())
+    return [name for name in names if _NAME.match(name) and (folder / name / states.JOB).exists()]
 
 
 def _home(folder: Path, id: str) -> Path:
@@ -187,7 +186,7 @@ def _known(home: Path) -> dict[str, Any]:
 
 
 def _is_dead(home: Path) -> bool:
-    """Nobody minds it, seen thrice; a minder that was just started needs a moment, and so does one that ends."""
+    """Nobody minds it, seen thrice; a minder that begins or ends needs a moment."""
     for _ in range(3):
         age_s = time.time() - (home / states.JOB).stat().st_mtime
         is_new = not (home / states.ALIVE).exists() and age_s < _BEGIN_S
@@ -213,7 +212,7 @@ def _write_table(path: Path, request: Request) -> None:
 
 def _plan(home: Path) -> Plan | None:
     facts = states.read(home / states.PLAN)
-    return facts and plans.from_dict(facts)
+    return plans.from_dict(facts) if facts else None
 
 
 def _reason(home: Path) -> LayersError:

@@ -1,4 +1,4 @@
-"""Minds one background job: waits for its turn, starts the worker, ends it when time is over or it is unwanted.
+"""Minds one background job: waits for its turn, starts the worker, ends it in time or when it is unwanted.
 
 `python -m layers.gaps.minder <folder of the job>`, started by `jobs.submit` and alone from then on. It does
 nothing that could hang; the worker may. Its lock on `alive` tells others that it lives.

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -18,8 +19,14 @@ def own_id() -> int:
     return os.getpid()
 
 
+def leave(module: str, *arguments: str) -> None:
+    """Starts it and lets it outlive us: a session of its own, so that what ends us does not end it."""
+    running = start(module, *arguments, apart=True)
+    # Somebody must hear of its end, or the system keeps its name on the list.
+    threading.Thread(target=running.wait, daemon=True).start()
+
+
 def start(module: str, *arguments: str, apart: bool = False) -> "subprocess.Popen[bytes]":
-    """`apart` lets it outlive us: a session of its own, so that what ends us does not end it."""
     line = [sys.executable, "-P", "-c", _START, str(_ROOT), module, *arguments]
     return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
         line,

@@ -1,4 +1,6 @@
-"""The folder of a background job: files that are written whole or not at all, and locks that end with a process.
+"""The folder of a background job: files that are written whole or not at all, and locks.
+
+A lock ends with its process, however that ended.
 
 `job.json` says what the minder knows, `progress.json` and `plan.json` what the worker has reached, and
 a file `cancel` is a wish. This room needs the standard library alone, because the minder starts with it.

@@ -6,6 +6,7 @@ lies there. Without its minder it ends too, because nobody would end it.
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from layers.gaps.prove import end_with_parent
 from layers.gaps.siting import plans
 from layers.gaps.siting.plans import Plan
 
-_ANSWERS = {
+_ANSWERS: dict[str, Callable[..., Plan]] = {
     plans.MCLP: siting.mclp,
     plans.LSCP: siting.lscp,
     plans.P_MEDIAN: siting.p_median,

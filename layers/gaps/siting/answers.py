@@ -208,7 +208,8 @@ def _reaching(asked: Asked, pairs: Pairs, must: costs.Flags, deadline: float | N
     enough = np.inf
     if np.isfinite(question.within):
         anywhere = costs.question(asked.cost, asked.weights, within=None, fixed=asked.fixed)
-        rows = anywhere.asks & (question.pairs.depth > 0)
+        # A wider radius reaches more places, which are to be served then too: all that can be, to be sure.
+        rows = anywhere.asks & (anywhere.pairs.depth > 0)
         new, have = _new(anywhere.pairs.only(rows[anywhere.pairs.rows]), anywhere.fixed)
         base = np.where(rows, have.least(), 0.0)
         found = centres.centre(new, base, asked.count, deadline=until)

@@ -105,7 +105,8 @@ class _Search:
         self._rule_out(value, reduced, order)
         is_chosen = np.zeros(width, dtype=bool)
         is_chosen[chosen] = True
-        slope = 1.0 - np.bincount(rows[is_chosen[columns]], minlength=len(prices))
+        taken = is_chosen[columns]
+        slope = 1.0 - totals(rows[taken], np.ones(int(taken.sum())), len(prices))
         return chosen, value, slope
 
     def improved(self, value: float) -> bool:

@@ -1,8 +1,8 @@
 """Opens so many sites that the greatest cost is least.
 
-Only few rows decide (Chen and Handler 1987): the question is answered for some of them, the answer is looked at
-from all, and the rows that fare worst join, until nobody fares worse than those looked at. What is proven for
-some rows is a bound for all. For some rows it is a search over the costs that occur, with a cover at each.
+Only few rows decide (Chen and Handler 1987): the question is answered for some of them, the answer is looked
+at from all, and the rows that fare worst join, until nobody fares worse than those looked at. What is proven
+for some rows is a bound for all. For some rows it is a search over the costs that occur, a cover at each.
 """
 
 import time
@@ -156,7 +156,7 @@ class _Search:
         return float(costs[low]), best
 
     def _look(self, columns: Ints, level: float) -> None:
-        """From all rows: the worst of each column that fares worse than the level is looked at from now on."""
+        """From all rows: the worst of each column, if worse than the level, is looked at from now on."""
         now, owner = self._served(columns)
         if float(now.max(initial=0.0)) < self.value:
             self._take(columns)
@@ -177,7 +177,7 @@ class _Search:
         return now, owner
 
     def _spread(self) -> Ints:
-        """The row that is worst off gets its nearest site, in turn; these rows are the first to be looked at."""
+        """The row that is worst off gets its nearest site, in turn; these rows are the first looked at."""
         is_nearest = self.pairs.costs == self.nearest[self.pairs.rows]
         site = np.full(len(self.base), -1)
         # The lowest position is written last and stays.

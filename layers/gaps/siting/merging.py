@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from layers.gaps.siting.costs import Flags, Floats, Ints, Pairs, totals
 
+_SEED = 20_261_122
 _MOST_PRODUCTS = 30_000_000
 _MOST_DENSE = 300_000_000
 _MOST_ROUNDS = 6
@@ -76,25 +78,35 @@ def _pairs(matrix: sparse.csc_array) -> Pairs:
 
 
 def _same(pairs: Pairs) -> tuple[Ints, Ints]:
-    """For each row with columns the number of its group, and the first row of each group."""
+    """For each row with columns the number of its group, and the first row of each group, in their order."""
     rows = pairs_rows(pairs)
-    matrix = _matrix(pairs)[rows]
-    matrix.sort_indices()
-    keys = [
-        matrix.indices[low:high].tobytes()
-        for low, high in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
-    ]
-    numbers: dict[bytes, int] = {}
-    group = np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
-    _, first = np.unique(group, return_index=True)
-    return group, rows[first]
+    marks = _marks(pairs.rows, pairs.columns, pairs.shape)[rows]
+    _, first, group = np.unique(marks, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place[group.ravel()], rows[first[order]]
+
+
+def _marks(of: Ints, members: Ints, shape: tuple[int, int]) -> npt.NDArray[np.uint64]:
+    """Two sums of random numbers for each row: equal for the same columns, else but once in 2^128 times."""
+    keys = np.random.default_rng(_SEED).integers(0, 2**64, (2, shape[1]), dtype=np.uint64)
+    found = np.zeros((shape[0], 2), dtype=np.uint64)
+    for number in range(2):
+        np.add.at(found[:, number], of, keys[number][members])
+    return found
 
 
 def _without_dominated(matrix: sparse.csc_array) -> tuple[sparse.csc_array, Ints]:
-    full = np.flatnonzero(np.diff(sparse.csc_array(matrix).indptr) > 0)
-    matrix = sparse.csc_array(matrix)[:, full]
-    keep = ~_within_another(sparse.csc_array(matrix))
-    return matrix[:, keep], full[keep]
+    whole = sparse.csc_array(matrix)
+    sizes = np.diff(whole.indptr)
+    of = np.repeat(np.arange(whole.shape[1]), sizes)
+    marks = _marks(of, whole.indices, (whole.shape[1], whole.shape[0]))
+    _, first = np.unique(marks, axis=0, return_index=True)
+    full = np.sort(first[sizes[first] > 0])
+    fewer = sparse.csc_array(whole[:, full])
+    keep = ~_within_another(fewer)
+    return fewer[:, keep], full[keep]
 
 
 def _within_another(matrix: sparse.csc_array) -> Flags:
@@ -116,7 +128,7 @@ def _holding_another(matrix: sparse.csc_array) -> Flags:
 
 
 def _contained(matrix: sparse.csc_array) -> tuple[Ints, Ints, Ints]:
-    """Pairs of columns of which the first lies within the second, and all sizes; none where that is much work."""
+    """Pairs of columns, the first within the second, and all sizes; no pairs where that is much work."""
     sizes = np.diff(matrix.indptr).astype(np.int64)
     depth = np.bincount(matrix.indices, minlength=matrix.shape[0]).astype(np.int64)
     height, width = matrix.shape

@@ -1,4 +1,4 @@
-"""The four questions of siting answered the slow way: every choice of sites is looked at. And random worlds."""
+"""The four questions of siting answered the slow way, by a look at every choice of sites; random worlds."""
 
 from itertools import combinations, product
 
@@ -24,16 +24,16 @@ def best(model, cost, weights, *, p=None, within=None, fixed=(), backup=1, capac
     worth = max if model == "mclp" else min
     for size in sizes:
         values = [
-            value
+            found
             for new in combinations(free, size)
-            if (value := _value(model, ways, weights, [*fixed, *new], size, backup, capacity)) is not None
+            if (found := value(model, ways, weights, [*fixed, *new], size, backup, capacity)) is not None
         ]
         if values:
             return worth(values)
     return None
 
 
-def _value(model, ways, weights, opened, size, backup, capacity):
+def value(model, ways, weights, opened, size, backup, capacity):
     rows = [i for i in range(len(ways)) if weights[i] > 0 and np.isfinite(ways[i]).any()]
     if capacity is not None:
         return _held(model, ways, weights, opened, rows, capacity)

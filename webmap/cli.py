@@ -131,6 +131,50 @@ def card(
     click.echo(str(out))
 
 
+@cli.command()
+@_INSTANCE
+@click.option(
+    "--county", default="", help="A county by its code, for example 0087; default: the whole territory."
+)
+@click.option("--standard", default="", help="A standard by its key, for example ee-2011.")
+@click.option("--rule", default="", help="Which rule of the standard; default: its first.")
+@click.option(
+    "--role", default="", help="Who helps: a role of the instance, or “police and (village or watch)”."
+)
+@click.option("--within", default="", help="Minutes from the alarm.")
+@click.option("--zone", default="", help="Table by municipality or county.")
+@click.option("--plan", default="", help="What if: add:58.12,27.05,5;close:key;move:key@58.12,27.05")
+@click.option("--sites", default="", help="How many new units to propose; default: 3.")
+@click.option("--as-of", default="", help="A day, for example 2012-05.")
+@click.option("--lang", "language", default="", help="Language; default: the instance's own.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write.")
+@click.option(
+    "--again",
+    "record",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Repeat the question of a record and compare its numbers.",
+)
+def gaps(instance: Path | None, language: str, out: Path | None, record: Path | None, **asked: str) -> None:
+    """Who is not covered, and where the next units help most: report, tables, map data and record."""
+    if (out is None) == (record is None):
+        raise click.UsageError("Name a folder with --out, or a record with --again.")
+    settings = _settings(instance)
+    _set_up(settings, quietly=True)
+    from webmap import create_app
+    from webmap.planning import pack
+
+    app = create_app(settings)
+    try:
+        if record:
+            pack.again(app, record)
+            click.echo("The numbers are the same.")
+        elif out:
+            spoken = language or catalog.read_instance(settings.instance).default_language
+            pack.write(app, asked, out, language=spoken, tell=lambda file: click.echo(str(file)))
+    except (LayersError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
 def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
     from waitress.server import create_server
 

@@ -14,6 +14,7 @@ from layers.errors import N_, Invalid, LayersError, NotFound, Unavailable
 from webmap import db
 
 _STATUS: dict[type[LayersError], int] = {NotFound: 404, Invalid: 400, Unavailable: 503}
+_PROBLEM = "application/problem+json"
 _TITLES = {
     300: N_("More than one"),
     400: N_("This cannot be used"),
@@ -75,10 +76,10 @@ def _surprise(error: Exception) -> Response:
 
 def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Response:
     title = gettext(_TITLES.get(status, _TITLES[400]))
-    if request.path.startswith("/api/"):
+    if request.path.startswith("/api/") or request.accept_mimetypes.best == _PROBLEM:
         more = {"choices": choices} if choices else {}
         response = jsonify(type="about:blank", title=title, status=status, detail=detail, **more)
-        response.mimetype = "application/problem+json"
+        response.mimetype = _PROBLEM
     else:
         part = request.args.get("part") == "1"
         response = make_response(render_template("pages/error.html", title=title, detail=detail, part=part))

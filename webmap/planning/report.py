@@ -118,6 +118,7 @@ def record(study: Study) -> dict[str, Any]:
         "turvakaart": "gaps",
         "version": _version(),
         "instance": db.instance().key,
+        "language": i18n.language(),
         "asked": {
             **study.question.words(),
             "sites": str(study.options.asked),

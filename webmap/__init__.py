@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))
     app.config["ADDRESS"] = settings.address
     app.config["JOBS"] = settings.state / "jobs"
+    app.config["PLANNING"] = settings.planning
     app.after_request(lambda response: _protect(response, framed if _is_embedded() else policy))
     app.context_processor(lambda: context.words(settings))
     return app

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import webbrowser
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Timer
@@ -146,6 +147,11 @@ def card(
 @click.option("--plan", default="", help="What if: add:58.12,27.05,5;close:key;move:key@58.12,27.05")
 @click.option("--sites", default="", help="How many new units to propose; default: 3.")
 @click.option("--as-of", default="", help="A day, for example 2012-05.")
+@click.option(
+    "--planning",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Your own folder with standards, roads or a matrix of times (data/README.md).",
+)
 @click.option("--lang", "language", default="", help="Language; default: the instance's own.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write.")
 @click.option(
@@ -154,11 +160,19 @@ def card(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Repeat the question of a record and compare its numbers.",
 )
-def gaps(instance: Path | None, language: str, out: Path | None, record: Path | None, **asked: str) -> None:
+def gaps(
+    instance: Path | None,
+    planning: Path | None,
+    language: str,
+    out: Path | None,
+    record: Path | None,
+    **asked: str,
+) -> None:
     """Who is not covered, and where the next units help most: report, tables, map data and record."""
     if (out is None) == (record is None):
         raise click.UsageError("Name a folder with --out, or a record with --again.")
     settings = _settings(instance)
+    settings = settings if planning is None else replace(settings, planning=planning)
     _set_up(settings, quietly=True)
     from webmap import create_app
     from webmap.planning import pack

@@ -30,7 +30,8 @@ class Settings:
 
     `address_search` is the address of a gazetteer that speaks as In-ADS does; empty means: none is asked.
     `embed_origins` are the sites that may show the embedded map, ("*",) for all. `address` is the origin
-    that a printed link names; empty means: the one that the request names.
+    that a printed link names; empty means: the one that the request names. `planning` is a planner's own
+    folder, with standards, roads or a matrix of times beside those of the instance.
 
     Raises:
         BadOrigin: one of these is no origin.
@@ -45,6 +46,7 @@ class Settings:
     embed_origins: tuple[str, ...] = ()
     address: str = ""
     tiles_from: int = 2000
+    planning: Path | None = None
 
     def __post_init__(self) -> None:
         if self.embed_origins != ("*",):
@@ -62,6 +64,7 @@ class Settings:
             address_search=environment.get("WEBMAP_ADDRESS_SEARCH", "").strip(),
             embed_origins=tuple(environment.get("WEBMAP_EMBED_ORIGINS", "").split()),
             address=environment.get("WEBMAP_ADDRESS", "").strip().rstrip("/"),
+            planning=Path(own) if (own := environment.get("WEBMAP_PLANNING", "").strip()) else None,
             tiles_from=_whole(
                 "WEBMAP_TILES_FROM", environment.get("WEBMAP_TILES_FROM", "").strip(), cls.tiles_from
             ),

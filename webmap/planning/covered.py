@@ -5,6 +5,7 @@ from math import ceil, inf, isfinite
 from flask_babel import gettext, ngettext
 
 from layers import geo
+from layers.errors import N_
 from layers.gaps import mixes
 from layers.gaps.cover import Finding, Near, Row
 from layers.gaps.mixes import ALL, Mix
@@ -70,6 +71,19 @@ def bounds(known: World, county: str) -> str:
     inside = known.people.within("county", county)
     spots = geo.degrees_of(known.people.points[inside], srid=db.instance().metric_crs)
     return ",".join(f"{value:.4f}" for value in (*spots.min(axis=0), *spots.max(axis=0)))
+
+
+_HOW = {
+    "straight_line": N_("Estimate: straight lines with a detour; the roads were not asked."),
+    "network": N_("Estimate: the quickest way along the roads that were given, without traffic."),
+    "matrix": N_("Estimate: times of the way from a table that was given."),
+}
+
+
+def how(known: World, *keys: str) -> str:
+    """How the way of these roles was found, in a sentence each."""
+    engines = dict.fromkeys(known.travels[key].engine for key in keys if key in known.travels)
+    return " ".join(str(gettext(_HOW[engine])) for engine in engines)
 
 
 def caveats(*keys: str) -> list[str]:

@@ -426,9 +426,7 @@ def _caveats(study: Study) -> Iterator[Block]:
     yield _heading(gettext("How this was counted, and how far to trust it"))
     items = [
         gettext("Not covered only means that nobody in our data is near enough."),
-        gettext(
-            "Minutes are estimates: turnout, then straight lines with a detour. The roads were not asked."
-        ),
+        words.how(study.known, *study.found.service.roles),
         _about_people(study),
     ]
     if unplaced:

@@ -12,7 +12,7 @@ from flask_babel import gettext, ngettext
 from layers import geo, search
 from layers.catalog import Role
 from layers.errors import N_, Invalid, LayersError
-from layers.gaps import scenario
+from layers.gaps import engines, scenario
 from layers.gaps.demand import Demand
 from layers.gaps.scenario import Change, Scenario, Step
 from layers.gaps.supply import Units
@@ -152,7 +152,8 @@ def whatif() -> ResponseReturnValue:
         units=_offered(known.units[question.role.key], question.plan),
         moved=_people_that_change(known.people, found),
         listed=_LISTED,
-        caveats=covered.caveats(question.role.key),
+        caveats=[covered.how(known, question.role.key), *covered.caveats(question.role.key)],
+        unknown=[name_of(key) for key in engines.unknown(known.travels[question.role.key], found.units.keys)],
         known=known,
         roles=world.roles(),
         zones=_ZONES,

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from pathlib import Path
+
+from flask import current_app
 
 from layers import places
 from layers.catalog import Role
 from layers.gaps import assumptions as given
-from layers.gaps import demand, grounds, standards, supply
+from layers.gaps import demand, engines, grounds, standards, supply
 from layers.gaps.assumptions import Assumptions
 from layers.gaps.demand import Demand
 from layers.gaps.grounds import Grounds
@@ -50,7 +53,8 @@ def roles() -> list[Role]:
 
 
 def world(as_of: date) -> World:
-    return _world(db.house(), as_of, params.knowledge_day(params.arguments()), db.revisions())
+    own: Path | None = current_app.config["PLANNING"]
+    return _world(db.house(), own, as_of, params.knowledge_day(params.arguments()), db.revisions())
 
 
 @lru_cache(maxsize=8)
@@ -60,25 +64,32 @@ def reaches(known: World, within_min: float) -> Mapping[str, Reach]:
 
 
 @lru_cache(maxsize=4)
-def _world(house: House, as_of: date, today: date, revisions: Revisions) -> World:
+def _world(house: House, own: Path | None, as_of: date, today: date, revisions: Revisions) -> World:
     assumptions = given.read(house.instance.folder)
     bodies = supply.standing(places.bodies(db.session(), as_of=as_of))
     srid = house.instance.metric_crs
     ground = _ground(house, today, revisions)
+    folders = [house.instance.folder / "planning", *([own] if own else [])]
+    units = {role.key: supply.of_role(bodies, role, srid=srid, assumptions=assumptions) for role in roles()}
+    by_road = engines.by_road(
+        folders,
+        srid=srid,
+        assumptions=assumptions,
+        grounds=ground.grounds,
+        units={key for some in units.values() for key in some.keys},
+        demand=ground.people.keys,
+    )
     return World(
         day=as_of,
         people=ground.people,
         land=ground.land,
-        units={
-            role.key: supply.of_role(bodies, role, srid=srid, assumptions=assumptions) for role in roles()
-        },
+        units=units,
         assumptions=assumptions,
         # Boats cross the water; who comes by road reaches only what a road reaches.
-        travels={
-            role.key: StraightLine(assumptions, None if role.over_water else ground.grounds)
-            for role in roles()
-        },
-        standards=standards.read(house.instance.folder / standards.FOLDER, instance=house.instance),
+        travels={role.key: StraightLine(assumptions) if role.over_water else by_road for role in roles()},
+        standards=tuple(
+            one for folder in folders for one in standards.read(folder / "standards", instance=house.instance)
+        ),
         sizes_km2=ground.sizes_km2,
     )
 

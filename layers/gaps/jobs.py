@@ -44,7 +44,7 @@ class UnknownModel(Invalid):
     text = N_("There is no model “{model}”.")
 
 
-class JobFailed(LayersError):
+class JobFailed(Unavailable):
     text = N_(
         "The calculation ended early. The best plan found until then is kept; start it again for a proof."
     )

@@ -1,4 +1,4 @@
-"""The planner's pack from the command line: every file, the record that repeats, and a folder of one's own."""
+"""The planner's pack from the command line: every file, a record that repeats, a folder of one's own."""
 
 import csv
 import io

@@ -12,11 +12,13 @@ from layers.gaps.siting import centres, costs, covers, least, merging, sums
 from layers.gaps.siting.centres import Centre
 from layers.gaps.siting.costs import Floats, Ints, Pairs
 from layers.gaps.siting.drafts import Asked, served
-from layers.gaps.siting.plans import QUICK, Plan, TooFewSites, TooFewSitesWithin
+from layers.gaps.siting.plans import PROVEN, QUICK, Plan, TooFewSites, TooFewSitesWithin
 from layers.gaps.siting.sums import Task
 
 # What finding out how many sites would be enough may take where no plan exists.
 _MOST_FOR_ADVICE_S = 5.0
+# Of the time for a cover; what is left makes it smaller where the proof did not come.
+_SHARE_OF_PROOF = 0.75
 
 Draft = Callable[[Ints, float | None, str], Plan]
 """Columns of a task, a bound of its sum and how the search ended → a plan."""
@@ -62,8 +64,12 @@ def lscp(asked: Asked, deadline: float | None) -> Plan:
     if deadline is None or first.proven:
         return first
     asked.tell("quick", first)
-    found = covers.fewest(todo, columns, deadline=deadline)
-    return plan(found.columns, float(found.bound), found.ended)
+    until = time.monotonic() + _SHARE_OF_PROOF * (deadline - time.monotonic())
+    found = covers.fewest(todo, columns, deadline=until)
+    columns = found.columns
+    if found.ended != PROVEN:
+        columns = covers.improved(todo, columns, deadline=deadline)
+    return plan(columns, float(found.bound), found.ended)
 
 
 def p_center(asked: Asked, deadline: float | None) -> Plan:

@@ -60,10 +60,17 @@ def quick(todo: Task, *, enough: int = 2, tries: int = _TRIES) -> Ints:
     for _ in range(tries):
         if len(best) <= enough or (enough > 2 and len(best) > 1.3 * enough + 1):
             break
-        kept = best[chance.random(len(best)) > 0.3]
-        other = cover.finished(kept)
-        if len(other) <= len(best):
-            best = other
+        best = cover.retried(best, chance, 0.3)
+    return np.sort(todo.columns[best])
+
+
+def improved(todo: Task, columns: Ints, *, deadline: float) -> Ints:
+    """A cover made smaller by taking some out and filling up again, as often as time allows."""
+    cover = _Greedy(todo)
+    best = np.flatnonzero(np.isin(todo.columns, columns))
+    chance = np.random.default_rng(_SEED)
+    while time.monotonic() < deadline:
+        best = cover.retried(best, chance, 0.1 + 0.4 * chance.random())
     return np.sort(todo.columns[best])
 
 
@@ -141,6 +148,11 @@ class _Greedy:
             missing -= gain
             chosen.add(j)
         return self._without_needless(sorted(chosen), left)
+
+    def retried(self, best: Ints, chance: np.random.Generator, share: float) -> Ints:
+        """The same cover, or another one that is not larger."""
+        other = self.finished(best[chance.random(len(best)) > share])
+        return other if len(other) <= len(best) else best
 
     def _without_needless(self, chosen: list[int], left: Ints) -> Ints:
         """Those that serve least go first; of equal ones the highest position."""

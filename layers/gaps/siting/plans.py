@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from layers.errors import N_, Invalid, LayersError
+from layers.errors import N_, Invalid, Unavailable
 
 MCLP, LSCP, P_MEDIAN, P_CENTER = "mclp", "lscp", "p_median", "p_center"
 MODELS = (MCLP, LSCP, P_MEDIAN, P_CENTER)
@@ -230,7 +230,17 @@ class NoPackingFound(Invalid):
     )
 
 
-class PlanRefused(LayersError):
-    """A plan failed the independent check: a fault of the program, never of the question."""
+class PlanRefused(Unavailable):
+    """A plan failed the independent check: a fault of the program, never of the question.
 
-    text = N_("The plan failed its check and is not shown. {reason}")
+    `reason` is for the log and the report of the fault; the visitor sees the sentence alone.
+    """
+
+    text = N_(
+        "A plan was found, but it failed its own check and is not shown. The fault is ours; please tell us."
+    )
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+        self.args = (f"{self.text} {reason}",)

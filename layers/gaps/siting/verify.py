@@ -1,7 +1,8 @@
 """Checks a plan against the table it was made for. Trusts nothing and shares no code with what made it.
 
 Everything is worked out again from the raw costs and weights, the plain way. A proof of optimality cannot be
-repeated here, but it can be refuted: no plan that differs in one site may beat the bound.
+repeated here, but it can be refuted: no plan that differs in one site may beat the bound. The reasons of a
+refusal are for those who mend the program, and stay in English.
 """
 
 import math
@@ -12,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from layers.errors import N_
 from layers.gaps.siting.plans import LSCP, MCLP, MODELS, P_CENTER, P_MEDIAN, Plan, PlanRefused, Verification
 
 Array = npt.NDArray[Any]
@@ -135,34 +135,34 @@ class _Check:
     def sites(self) -> None:
         plan = self.plan
         if plan.model not in MODELS:
-            _refuse(N_("It is of no model that is known: {model}."), model=plan.model)
+            _refuse("It is of no model that is known: {model}.", model=plan.model)
         for site in plan.sites:
             if not 0 <= site < self.width:
-                _refuse(N_("Site {site} does not exist."), site=site)
+                _refuse("Site {site} does not exist.", site=site)
         if len(set(plan.sites)) < len(plan.sites):
-            _refuse(N_("A site is opened twice."))
+            _refuse("A site is opened twice.")
         if list(plan.fixed) != self.fixed:
-            _refuse(N_("The sites that are open already are not those of the question."))
+            _refuse("The sites that are open already are not those of the question.")
         if set(plan.sites) & set(self.fixed):
-            _refuse(N_("A site is opened that is open already."))
+            _refuse("A site is opened that is open already.")
         if plan.model != LSCP and len(plan.sites) != self.p:
-            _refuse(N_("{p} sites were asked for, and {count} are opened."), p=self.p, count=len(plan.sites))
+            _refuse("{p} sites were asked for, and {count} are opened.", p=self.p, count=len(plan.sites))
 
     def assignment(self) -> None:
         places = {site: slot for slot, site in enumerate(self.open)}
         if len(self.plan.assignment) != self.height:
-            _refuse(N_("The assignment has not one entry for each place."))
+            _refuse("The assignment has not one entry for each place.")
         least = self.ways.min(axis=1, initial=math.inf)
         for row, site in enumerate(self.plan.assignment):
             if site == -1:
                 if self.room is None and least[row] < math.inf:
-                    _refuse(N_("Place {place} is given no site, but an open one reaches it."), place=row)
+                    _refuse("Place {place} is given no site, but an open one reaches it.", place=row)
             elif site not in places:
-                _refuse(N_("Place {place} is given site {site}, which is not open."), place=row, site=site)
+                _refuse("Place {place} is given site {site}, which is not open.", place=row, site=site)
             elif self.ways[row, places[site]] == math.inf:
-                _refuse(N_("Place {place} is out of reach of its site {site}."), place=row, site=site)
+                _refuse("Place {place} is out of reach of its site {site}.", place=row, site=site)
             elif self.room is None and self.ways[row, places[site]] != least[row]:
-                _refuse(N_("Place {place} has a cheaper open site than {site}."), place=row, site=site)
+                _refuse("Place {place} has a cheaper open site than {site}.", place=row, site=site)
         self.slots = np.array([places.get(site, -1) for site in self.plan.assignment], dtype=int)
         self.is_served = self.slots >= 0
 
@@ -175,9 +175,7 @@ class _Check:
         for site, load in zip(self.open, self.loads(), strict=True):
             room = self.room[site] if self.room is not None else math.inf
             if load > room * (1 + _ALIKE):
-                _refuse(
-                    N_("Site {site} is given {load}, more than its {room}."), site=site, load=load, room=room
-                )
+                _refuse("Site {site} is given {load}, more than its {room}.", site=site, load=load, room=room)
 
     def service(self) -> None:
         """Every demand that can be served is, where the model says so."""
@@ -188,21 +186,21 @@ class _Check:
         have = (self.ways < math.inf).sum(axis=1)
         lost = np.flatnonzero(self.asks & ((have < needed) | (~self.is_served & (self.depth > 0))))
         if len(lost):
-            _refuse(N_("Place {place} could be reached and is not, or not often enough."), place=int(lost[0]))
+            _refuse("Place {place} could be reached and is not, or not often enough.", place=int(lost[0]))
 
     def lists(self) -> None:
         if list(self.plan.unreachable) != np.flatnonzero(self.asks & (self.depth == 0)).tolist():
-            _refuse(N_("The list of places that no site reaches is wrong."))
+            _refuse("The list of places that no site reaches is wrong.")
         asked = self.backup if self.plan.model == LSCP else 1
         short = self.reached & (self.depth < asked)
         if list(self.plan.short) != np.flatnonzero(short).tolist():
-            _refuse(N_("The list of places with too few sites for the backup is wrong."))
+            _refuse("The list of places with too few sites for the backup is wrong.")
         lost = self.nearest[self.asks & (self.depth == 0)]
         some = lost[lost < math.inf]
         told = self.plan.advice
         enough = float(some.max()) if len(some) else None
         if (told is not None) != bool(len(lost)) or (told is not None and told.within != enough):
-            _refuse(N_("The radius that would reach every place is wrong."))
+            _refuse("The radius that would reach every place is wrong.")
 
     # --- The numbers
 
@@ -223,18 +221,16 @@ class _Check:
             paid[self.is_served] = self.ways[self.is_served, self.slots[self.is_served]]
             told = self.value(paid)
         if not _alike(plan.objective, told):
-            _refuse(N_("The objective is {told}, and the plan says {said}."), told=told, said=plan.objective)
+            _refuse("The objective is {told}, and the plan says {said}.", told=told, said=plan.objective)
 
     def gains(self) -> None:
         if len(self.plan.gains) != len(self.plan.sites):
-            _refuse(N_("There is not one gain for each site."))
+            _refuse("There is not one gain for each site.")
         expected = self._added() if self.room is None else self.loads()[len(self.fixed) :]
         size = float(np.abs(expected).sum())
         for site, said, told in zip(self.plan.sites, self.plan.gains, expected.tolist(), strict=True):
             if not abs(said - told) <= _ALIKE * max(1.0, size):
-                _refuse(
-                    N_("Site {site} adds {told}, and the plan says {said}."), site=site, told=told, said=said
-                )
+                _refuse("Site {site} adds {told}, and the plan says {said}.", site=site, told=told, said=said)
 
     def _added(self) -> Array:
         """What each new site adds to the open ones and those before it."""
@@ -260,10 +256,10 @@ class _Check:
         if not math.isfinite(bound) or (
             bound < plan.objective - slack if plan.model == MCLP else bound > plan.objective + slack
         ):
-            _refuse(N_("The bound {bound} is on the wrong side of {said}."), bound=bound, said=plan.objective)
+            _refuse("The bound {bound} is on the wrong side of {said}.", bound=bound, said=plan.objective)
         everything = float(self.weights[self.reached].sum())
         if plan.model == MCLP and bound > everything + _ALIKE * max(1.0, everything):
-            _refuse(N_("The bound {bound} counts more than can be reached."), bound=bound)
+            _refuse("The bound {bound} counts more than can be reached.", bound=bound)
 
     def neighbours(self) -> bool:
         """Looks for a plan with one other site that beats the bound; False where that is too much work."""
@@ -287,7 +283,7 @@ class _Check:
         slack = _ALIKE * max(1.0, abs(bound))
         if value > bound + slack if self.plan.model == MCLP else value < bound - slack:
             _refuse(
-                N_("A plan with one other site has {value}, beyond the bound {bound}."),
+                "A plan with one other site has {value}, beyond the bound {bound}.",
                 value=value,
                 bound=bound,
             )

@@ -36,13 +36,17 @@ _HOLES, _FAILURES, _USUAL_SITES, _MOST_SITES = 15, 8, 3, 10
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Everything that a report says, before it is said."""
+    """Everything that a report says, before it is said.
+
+    `certainty` is the share of plausible worlds in which a row of people that is not covered is not.
+    """
 
     known: World
     question: Question
     found: Found
     options: Options
     interval: sure.Interval | None
+    certainty: Mapping[int, float]
     day: date
 
 
@@ -77,11 +81,16 @@ def _study(args: Mapping[str, str]) -> Study:
     found = inquiry.found(known, question.rule, question.zone, question.county)
     count = params.count(args, "sites", otherwise=_USUAL_SITES, most=_MOST_SITES)
     options = sites.options(known, question.rule, county=question.county, count=count)
-    return Study(known, question, found, options, _interval(known, question), day)
+    tried = _tried(known, question)
+    interval, certainty = (tried[0].covered(), tried[1]) if tried else (None, {})
+    return Study(known, question, found, options, interval, certainty, day)
 
 
-def _interval(known: World, question: Question) -> sure.Interval | None:
-    """People covered in nine of ten plausible worlds; None for a rule that no time decides."""
+def _tried(known: World, question: Question) -> tuple[sure.Sure, dict[int, float]] | None:
+    """The question asked again in plausible worlds, and how often each row of people was not covered.
+
+    None for a rule that no time decides, or that several roles keep together.
+    """
     rule = question.rule
     if rule.within_min is None or rule.role not in known.units:
         return None
@@ -90,15 +99,9 @@ def _interval(known: World, question: Question) -> sure.Interval | None:
         units = units.only(np.array([form in rule.forms for form in units.forms], dtype=np.bool_))
     inside = known.people.within("county" if question.county else "country", question.county)
     people = known.people.only(inside)
-    asked = sure.robustness(
-        known.travels[rule.role],
-        units,
-        people,
-        known.assumptions,
-        within_min=rule.within_min,
-        depth=rule.depth,
-    )
-    return asked.covered()
+    travel, most = known.travels[rule.role], rule.within_min
+    asked = sure.robustness(travel, units, people, known.assumptions, within_min=most, depth=rule.depth)
+    return asked, dict(zip(np.flatnonzero(inside).tolist(), (1 - asked.share).tolist(), strict=True))
 
 
 # --- Files
@@ -201,6 +204,7 @@ def _hole_rows(study: Study) -> list[dict[str, Any]]:
             if hole.nearest and isfinite(hole.nearest.minutes)
             else "",
             "km": round(hole.nearest.km, 1) if hole.nearest else "",
+            "certainty": round(study.certainty[hole.row], 3) if hole.row in study.certainty else "",
         }
         for hole in study.found.holes
     ]
@@ -364,6 +368,7 @@ def _places(study: Study) -> Iterator[Block]:
         gettext("People"),
         gettext("Minutes (estimate)"),
         gettext("km, straight"),
+        gettext("How sure"),
     ]
     shown = [
         [
@@ -373,12 +378,15 @@ def _places(study: Study) -> Iterator[Block]:
             words.people(row["people"]),
             "" if row["minutes"] == "" else i18n.number(round(row["minutes"])),
             "" if row["km"] == "" else i18n.number(row["km"]),
+            "" if row["certainty"] == "" else f"{words.percent(row['certainty'])} %",
         ]
         for row in rows[:_HOLES]
     ]
     more = len(rows) - len(shown)
     caption = ngettext("and %(num)s place more", "and %(num)s places more", more) if more else ""
     yield _table(head, shown, caption, texts=3)
+    told = gettext("How sure: in how many of 100 plausible cases the place is not covered.")
+    yield {"kind": "quiet", "text": told}
 
 
 def _hanging(study: Study) -> Iterator[Block]:

@@ -383,10 +383,13 @@ def _places(study: Study) -> Iterator[Block]:
         for row in rows[:_HOLES]
     ]
     more = len(rows) - len(shown)
-    caption = ngettext("and %(num)s place more", "and %(num)s places more", more) if more else ""
-    yield _table(head, shown, caption, texts=3)
-    told = gettext("How sure: in how many of 100 plausible cases the place is not covered.")
-    yield {"kind": "quiet", "text": told}
+    yield _table(head, shown, texts=3)
+    told = [gettext("How sure: in how many of 100 plausible cases the place is not covered.")]
+    if more:
+        told.insert(
+            0, ngettext("%(num)s more place is not listed.", "%(num)s more places are not listed.", more)
+        )
+    yield {"kind": "quiet", "text": " ".join(told)}
 
 
 def _hanging(study: Study) -> Iterator[Block]:

@@ -34,6 +34,7 @@ from webmap import (
     cards,
     charts,
     choices,
+    comparisons,
     context,
     db,
     doors,
@@ -54,6 +55,7 @@ from webmap.db import House, Revisions
 bp = Blueprint("pages", __name__)
 bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
+bp.register_blueprint(comparisons.bp)
 bp.register_blueprint(doors.bp)
 bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000

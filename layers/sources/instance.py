@@ -49,6 +49,9 @@ def _loaded(instance: Instance) -> list[str]:
         "cells",
         "counts",
         "practices",
+        "events",
+        "journal",
+        "pages",
         *(layer.key for layer in instance.layers),
     )
     return [name for name in names if name in instance.resources]
@@ -60,7 +63,9 @@ def _own(instance: Instance, name: str) -> str:
 
 def _checksum(path: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(path.glob("*")) if path.is_dir() else [path]:
+    # A journal has a folder of files inside.
+    files = (file for file in path.rglob("*") if file.is_file())
+    for file in sorted(files) if path.is_dir() else [path]:
         digest.update(file.name.encode())
         with file.open("rb") as opened:
             while block := opened.read(1 << 20):
@@ -104,6 +109,12 @@ def _read_one(instance: Instance, name: str) -> tuple[str, Checked]:
         return "count", tables.counts(path, instance=instance)
     if name == "practices":
         return "practice", texts.practices(path, instance=instance)
+    if name == "events":
+        return "event", tables.events(path, instance=instance)
+    if name == "journal":
+        return "journal", texts.journal(path, instance=instance)
+    if name == "pages":
+        return "page", texts.pages(path, instance=instance)
     kind = "areas" if name in _GROUND else instance.layer(name).of
     if kind == "cases":
         return "case_study", texts.cases(path, instance=instance)
@@ -157,6 +168,8 @@ def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Prob
         problems += _dangling(row, wanted, there["bodies"], "organisation")
     for row in found["practices"].rows if "practices" in found else ():
         problems += _dangling(row, row.values["related"], there["practices"], "practice")
+    for row in found["events"].rows if "events" in found else ():
+        problems += _dangling(row, row.values["practices"], there["practices"], "practice")
     return problems
 
 

@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     policy = _policy(context.basemaps(instance.basemaps, settings))
     framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))
     app.config["ADDRESS"] = settings.address
+    app.config["CORRECTIONS"] = settings.corrections
     app.after_request(lambda response: _protect(response, framed if _is_embedded() else policy))
     app.context_processor(lambda: context.words(settings))
     return app

@@ -35,25 +35,33 @@ from webmap import (
     charts,
     choices,
     context,
+    cooperation,
     db,
     doors,
     fits,
     histories,
     hits,
     i18n,
+    journal,
     networks,
     params,
     planning,
     replies,
     shading,
     sharing,
+    slides,
+    trainings,
 )
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
 bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
+bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)
+bp.register_blueprint(journal.bp)
+bp.register_blueprint(slides.bp)
+bp.register_blueprint(trainings.bp)
 bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000
 _HITS = 50

@@ -94,6 +94,15 @@ class Door:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A level of society, from the street to the state: the `parties` that act on it."""
+
+    key: str
+    label: Words
+    parties: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Basemap:
     """An online basemap that a visitor may ask for."""
 
@@ -144,6 +153,7 @@ class Instance:
     roles: tuple[Role, ...] = ()
     worries: tuple[Worry, ...] = ()
     doors: tuple[Door, ...] = ()
+    levels: tuple[Level, ...] = ()
     secret: bytes = field(default=b"", repr=False)
     sections: Mapping[str, Mapping[str, Words]] = field(default_factory=dict)
 
@@ -206,6 +216,7 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         roles=_roles(about),
         worries=tuple(_worded(Worry, entry) for entry in about.get("worries", ())),
         doors=tuple(_worded(Door, entry) for entry in about.get("doors", ())),
+        levels=tuple(_worded(Level, entry) for entry in about.get("levels", ())),
         secret=_secret(folder) or str(about["key"]).encode(),
         sections=about.get("sections") or {},
     )
@@ -269,6 +280,7 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
         ("roles", Role),
         ("worries", Worry),
         ("doors", Door),
+        ("levels", Level),
     ):
         found += _entry_problems(about, name, kind)
     return [*found, *_role_problems(about), *_finest_problems(about), *_section_problems(about)]
@@ -338,6 +350,11 @@ def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
                 if one not in known:
                     what = f"doors, “{named.get('key')}”: the {name} “{one}” is unknown."
                     yield Problem(FILE, 0, what, "Correct it or add it to this file.")
+    for level in about.get("levels") or ():
+        for one in (level.get("parties") or ()) if isinstance(level, dict) else ():
+            if one not in (about.get("parties") or {}):
+                what = f"levels, “{level.get('key')}”: the party “{one}” is unknown."
+                yield Problem(FILE, 0, what, "Correct it or add it to this file.")
     for worry in about.get("worries") or ():
         for one in (worry.get("roles") or ()) if isinstance(worry, dict) else ():
             if one not in {role.get("key") for role in roles}:

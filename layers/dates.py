@@ -34,6 +34,24 @@ def first_day(text: str) -> date:
     return date(int(year), int(month), int(day))
 
 
+def day_or_time(text: str) -> str:
+    """The text itself when it is a partial date, or a time with its distance to UTC: 2016-09-21T16:00+03:00.
+
+    Raises:
+        BadDate: it is neither.
+    """
+    if "T" not in text:
+        return partial(text)
+    try:
+        is_time = _TIME.fullmatch(text) and datetime.fromisoformat(text)
+    except ValueError:
+        is_time = None
+    if not is_time:
+        raise BadDate(value=text)
+    return text
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[+-]\d\d:\d\d")
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 

@@ -55,6 +55,18 @@ class PracticeNotFound(NotFound):
     text = N_("There is no practice “{key}”.")
 
 
+class EntryNotFound(NotFound):
+    text = N_("There is no entry “{key}” in the journal.")
+
+
+class EventNotFound(NotFound):
+    text = N_("There is no training “{key}”.")
+
+
+class PageNotFound(NotFound):
+    text = N_("There is no page “{key}”.")
+
+
 class OutOfRange(Invalid):
     text = N_("“{name}” must lie between {low} and {high}; {value} does not.")
 

@@ -248,6 +248,45 @@ class CaseArea(Base):
     area: Mapped[str] = mapped_column(Letters, primary_key=True, index=True)
 
 
+class Entry(Fact, Base):
+    """One entry of the project's journal; `valid_from` is its day, `files` are attached to it."""
+
+    __tablename__ = "journal"
+
+    titles: Mapped[Words] = mapped_column(JSON)
+    summaries: Mapped[Words] = mapped_column(JSON)
+    texts: Mapped[Words] = mapped_column(JSON)
+    files: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    sources: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+
+
+class Page(Fact, Base):
+    """A text of the instance about itself, as who stands behind it."""
+
+    __tablename__ = "page"
+
+    titles: Mapped[Words] = mapped_column(JSON)
+    summaries: Mapped[Words] = mapped_column(JSON)
+    texts: Mapped[Words] = mapped_column(JSON)
+    sources: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+
+
+class Event(Fact, Base):
+    """A training or seminar. `begins` and `ends` are partial dates, or times with their distance to UTC."""
+
+    __tablename__ = "event"
+
+    titles: Mapped[Words] = mapped_column(JSON)
+    notes: Mapped[Words] = mapped_column(JSON)
+    begins: Mapped[str] = mapped_column(Letters)
+    ends: Mapped[str] = mapped_column(Letters, default="")
+    place: Mapped[str] = mapped_column(Text, default="")
+    parties: Mapped[list[str]] = mapped_column(JSON)
+    practices: Mapped[list[str]] = mapped_column(JSON)
+    materials: Mapped[list[str]] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(Letters)
+
+
 def known(session: Session, query: Select[*Columns], table: Any) -> Select[*Columns]:
     """Only what is known now; in a session that looks back (`store.look_back`), what was known then."""
     newest = session.info.get("known")

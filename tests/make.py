@@ -537,3 +537,66 @@ def missing_files(folder):
     package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
     entries = [*package["resources"], *package.get("texts", ())]
     return [entry["path"] for entry in entries if not (folder / entry["path"]).exists()]
+
+
+def an_entry(session, *, key="", day="2016-09-26", **changes):
+    """An entry of the journal."""
+    facts = {
+        **_fact(session, key, "entry", changes),
+        "valid_from": day,
+        "titles": {"et": "Sissekanne", "en": "An entry"},
+        "summaries": {"et": "Lühidalt", "en": "In short"},
+        "texts": {"et": "Pikalt"},
+        "files": [],
+        "sources": [],
+    }
+    return _added(session, model.Entry(**{**facts, **changes}))
+
+
+def an_event(session, *, key="", begins="2026-12-01", **changes):
+    """A training."""
+    facts = {
+        **_fact(session, key, "event", changes),
+        "titles": {"et": "Koolitus", "en": "A training"},
+        "notes": {},
+        "begins": begins,
+        "parties": [],
+        "practices": [],
+        "materials": [],
+        "status": "planned",
+    }
+    return _added(session, model.Event(**{**facts, **changes}))
+
+
+EVENT_COLUMNS = [
+    *("key", "title_et", "title_en", "begins", "ends", "place", "parties", "practices", "materials"),
+    *("status", "as_of", "source", "source_url", "note_et", "note_en"),
+]
+
+
+def a_told_instance(folder, events=(), **words):
+    """A tiny country that tells of itself: a journal with a file, trainings, a page about it.
+
+    `words` replace parts of the entry's front matter; `events` are rows of events.csv.
+    """
+    an_instance(folder, event_states={"past": {"en": "held"}, "planned": {"en": "announced"}})
+
+    def add(package):
+        package["resources"].append(a_resource("events", "events.csv"))
+        package["texts"] += [a_resource(name, name) for name in ("journal", "pages")]
+
+    change(folder, "datapackage.json", add)
+    rows = [{"source": "Made up for a test", "status": "planned", **row} for row in events]
+    write(folder, "events.csv", a_table(rows, EVENT_COLUMNS))
+    front = {
+        "title": "Algus",
+        "summary": "Lühidalt.",
+        "date": "2015-12-28",
+        "files": [{"name": "list.csv", "title": {"et": "Nimekiri"}}],
+        "sources": [{"title": "Made up for a test", "url": "https://example.org", "date": "2015"}],
+    }
+    write(folder, "journal/2015-12-28-start.et.md", a_sheet({**front, **words}))
+    write(folder, "journal/files/list.csv", "a,b\n1,2\n")
+    write(folder, "journal/files/secret.txt", "named by no entry\n")
+    write(folder, "pages/about.et.md", a_sheet({**front, "title": "Meist"}))
+    return Path(folder)

@@ -69,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["ADDRESS"] = settings.address
     app.config["JOBS"] = settings.state / "jobs"
     app.config["PLANNING"] = settings.planning
+    app.config["CORRECTIONS"] = settings.corrections
     app.after_request(lambda response: _protect(response, framed if _is_embedded() else policy))
     app.context_processor(lambda: context.words(settings))
     return app

@@ -36,19 +36,23 @@ from webmap import (
     choices,
     comparisons,
     context,
+    cooperation,
     db,
     doors,
     fits,
     histories,
     hits,
     i18n,
+    journal,
     networks,
     params,
     planning,
     replies,
     shading,
     sharing,
+    slides,
     stories,
+    trainings,
 )
 from webmap.db import House, Revisions
 
@@ -56,7 +60,11 @@ bp = Blueprint("pages", __name__)
 bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
 bp.register_blueprint(comparisons.bp)
+bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)
+bp.register_blueprint(journal.bp)
+bp.register_blueprint(slides.bp)
+bp.register_blueprint(trainings.bp)
 bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000
 _HITS = 50

@@ -1,4 +1,4 @@
-"""Paper: a card of one A4 page and documents of many, set by Typst.
+"""Paper: a card of one A4 page, documents of many and slides, set by Typst.
 
 Typst is one wheel without system libraries (WeasyPrint needs Pango), writes tagged PDF/UA in the language of
 the page (ReportLab and fpdf2 do not), measures what it sets, and reads texts as data, never as markup. Equal
@@ -14,7 +14,7 @@ from typing import Any
 import typst
 
 _HERE = Path(__file__).parent
-_SHEETS = {name: _HERE / "templates" / f"{name}.typ" for name in ("card", "document")}
+_SHEETS = {name: _HERE / "templates" / f"{name}.typ" for name in ("card", "document", "slides")}
 _FONTS = _HERE / "static" / "vendor" / "inter"
 
 

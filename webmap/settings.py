@@ -24,6 +24,10 @@ class BadOrigin(Invalid):
     )
 
 
+class BadCorrections(Invalid):
+    text = "WEBMAP_CORRECTIONS holds “{value}”. Write https://… or mailto:…"
+
+
 @dataclass(frozen=True)
 class Settings:
     """`database_url` empty means: an SQLite file of the instance's name in `state`.
@@ -31,10 +35,12 @@ class Settings:
     `address_search` is the address of a gazetteer that speaks as In-ADS does; empty means: none is asked.
     `embed_origins` are the sites that may show the embedded map, ("*",) for all. `address` is the origin
     that a printed link names; empty means: the one that the request names. `planning` is a planner's own
-    folder, with standards, roads or a matrix of times beside those of the instance.
+    folder, with standards, roads or a matrix of times beside those of the instance. `corrections` is where
+    readers write to when something is wrong, a web address or mailto:; empty means: the page names none.
 
     Raises:
         BadOrigin: one of these is no origin.
+        BadCorrections: `corrections` is no such address.
     """
 
     instance: Path = _ROOT / "data" / "ee"
@@ -45,6 +51,7 @@ class Settings:
     address_search: str = ""
     embed_origins: tuple[str, ...] = ()
     address: str = ""
+    corrections: str = ""
     tiles_from: int = 2000
     planning: Path | None = None
 
@@ -52,6 +59,8 @@ class Settings:
         if self.embed_origins != ("*",):
             _check_origins("WEBMAP_EMBED_ORIGINS", self.embed_origins)
         _check_origins("WEBMAP_ADDRESS", (self.address,) if self.address else ())
+        if self.corrections and not self.corrections.startswith(("https://", "http://", "mailto:")):
+            raise BadCorrections(value=self.corrections)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -65,6 +74,7 @@ class Settings:
             embed_origins=tuple(environment.get("WEBMAP_EMBED_ORIGINS", "").split()),
             address=environment.get("WEBMAP_ADDRESS", "").strip().rstrip("/"),
             planning=Path(own) if (own := environment.get("WEBMAP_PLANNING", "").strip()) else None,
+            corrections=environment.get("WEBMAP_CORRECTIONS", "").strip(),
             tiles_from=_whole(
                 "WEBMAP_TILES_FROM", environment.get("WEBMAP_TILES_FROM", "").strip(), cls.tiles_from
             ),

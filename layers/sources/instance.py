@@ -50,6 +50,9 @@ def _loaded(instance: Instance) -> list[str]:
         "cells",
         "counts",
         "practices",
+        "events",
+        "journal",
+        "pages",
         *(layer.key for layer in instance.layers),
     )
     return [name for name in names if name in instance.resources]
@@ -61,7 +64,9 @@ def _own(instance: Instance, name: str) -> str:
 
 def _checksum(path: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(path.glob("*")) if path.is_dir() else [path]:
+    # A journal has a folder of files inside.
+    files = (file for file in path.rglob("*") if file.is_file())
+    for file in sorted(files) if path.is_dir() else [path]:
         digest.update(file.name.encode())
         with file.open("rb") as opened:
             while block := opened.read(1 << 20):
@@ -105,6 +110,12 @@ def _read_one(instance: Instance, name: str, today: date | None) -> tuple[str, C
         return "count", tables.counts(path, instance=instance)
     if name == "practices":
         return "practice", texts.practices(path, instance=instance, today=today)
+    if name == "events":
+        return "event", tables.events(path, instance=instance)
+    if name == "journal":
+        return "journal", texts.journal(path, instance=instance, today=today)
+    if name == "pages":
+        return "page", texts.pages(path, instance=instance, today=today)
     kind = "areas" if name in _GROUND else instance.layer(name).of
     if kind == "cases":
         return "case_study", texts.cases(path, instance=instance, today=today)
@@ -158,6 +169,8 @@ def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Prob
         problems += _dangling(row, wanted, there["bodies"], "organisation")
     for row in found["practices"].rows if "practices" in found else ():
         problems += _dangling(row, row.values["related"], there["practices"], "practice")
+    for row in found["events"].rows if "events" in found else ():
+        problems += _dangling(row, row.values["practices"], there["practices"], "practice")
     told = {name: found[name].rows for name in ("cases", "practices") if name in found}
     problems += _lost_mentions([row for rows in told.values() for row in rows], there)
     if all(there[name] is not None and not found[name].problems for name in told):

@@ -185,6 +185,14 @@ def partial_date(value: str) -> str:
         raise Unusable(str(error), "Write the date so, or leave it blank when it is not known.") from error
 
 
+def day_or_time(value: str) -> str:
+    try:
+        return dates.day_or_time(value) if value else ""
+    except BadDate as error:
+        remedy = "A time is written with its distance to UTC: 2016-09-21T16:00+03:00."
+        raise Unusable(str(error), remedy) from error
+
+
 def yes(value: str) -> bool:
     if value not in ("", "yes"):
         raise Unusable(f"“{value}” is neither “yes” nor blank.", "Write “yes” or leave it blank.")
@@ -232,6 +240,11 @@ def some_of(codes: Mapping[str, Any]) -> Check:
     """A check that a value is a list of codes, separated by semicolons."""
     known = one_of(codes)
     return lambda value: [known(part.strip()) for part in value.split(";") if part.strip()]
+
+
+def several(test: Check) -> Check:
+    """A check of each part of a list that is separated by semicolons."""
+    return lambda value: [*once([test(part.strip()) for part in value.split(";") if part.strip()])]
 
 
 def area_keys(value: str) -> list[str]:

@@ -119,6 +119,38 @@ def counts(file: Path, *, instance: Instance) -> Checked:
     return _Table(file, instance, columns, words, lambda raw: _with_notes(raw, instance)).read()
 
 
+def events(file: Path, *, instance: Instance) -> Checked:
+    """Trainings and seminars: data/README.md names the columns."""
+    columns: dict[str, Check] = {
+        "key": check.slug,
+        "begins": check.day_or_time,
+        "ends": check.day_or_time,
+        "place": check.text,
+        "parties": check.some_of(instance.codes.get("parties", {})),
+        "practices": check.several(check.slug),
+        "materials": check.several(check.web_address),
+        "status": check.one_of(instance.codes.get("event_states", {})),
+        "as_of": check.partial_date,
+        "source": check.some_text,
+        "source_url": check.web_address,
+    }
+    words = {
+        f"{word}_{language}": check.text for word in ("title", "note") for language in instance.languages
+    }
+    return _Table(file, instance, columns, words, lambda raw: _event(raw, instance)).read()
+
+
+def _event(raw: Values, instance: Instance) -> Values:
+    titles = {language: raw.pop(f"title_{language}", "") for language in instance.languages}
+    if not titles.get(instance.default_language):
+        name = f"title_{instance.default_language}"
+        raise Unusable(f"{name} is blank.", "An event needs a title in the instance's own language.")
+    if not raw["begins"]:
+        raise Unusable("begins is blank.", "Write the day, or the month or year when no day is known.")
+    check.period(raw["begins"][:10], raw["ends"][:10])
+    return {**_with_notes(raw, instance), "titles": {code: title for code, title in titles.items() if title}}
+
+
 def _with_notes(raw: Values, instance: Instance) -> Values:
     notes = {language: raw.pop(f"note_{language}", "") for language in instance.languages}
     return {**raw, "notes": {language: note for language, note in notes.items() if note}}

@@ -1,8 +1,9 @@
-"""Markdown with front matter → rows: cases and practices, one file a language.
+"""Markdown with front matter → rows: cases, practices, journal and pages, one file a language.
 
 `<key>.<language>.md`: the default language's file carries the facts, the others a title, a summary and text.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,9 @@ from layers.sources.written import Sheet
 
 Values = dict[str, Any]
 Shape = Callable[[Values, Instance], tuple[Values, Values]]
+# What a browser shows or keeps, and never runs.
+_ENDINGS = ("csv", "jpg", "pdf", "png", "txt")
+_FILE = re.compile(rf"[a-z0-9]+(-[a-z0-9]+)*\.({'|'.join(_ENDINGS)})")
 
 
 def cases(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:
@@ -28,6 +32,20 @@ def cases(folder: Path, *, instance: Instance, today: date | None = None) -> Che
 
 def practices(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:
     return _read(folder, "practices", instance, _practice, today)
+
+
+def journal(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:
+    """Entries of the journal; the files that they name lie in `files` inside the folder."""
+
+    def shape(front: Values, _instance: Instance) -> tuple[Values, Values]:
+        return _entry(front, folder / "files")
+
+    return _read(folder, "journal", instance, shape, today)
+
+
+def pages(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:
+    """Texts of the instance about itself."""
+    return _read(folder, "pages", instance, lambda front, _: (_sources(_Taker(front)), {}), today)
 
 
 def _read(folder: Path, kind: str, instance: Instance, shape: Shape, today: date | None) -> Checked:
@@ -131,6 +149,33 @@ def _practice(front: Values, instance: Instance) -> tuple[Values, Values]:
     return values, {}
 
 
+def _entry(front: Values, folder: Path) -> tuple[Values, Values]:
+    take = _Taker(front)
+    day = take("date", check.partial_date)
+    if not day:
+        raise Unusable("“date” is missing.", "Write the day, month or year of the entry: date: 2016-09-26.")
+    files = [_file(entry, take, folder) for entry in take.list("files")]
+    return {"valid_from": day, "files": files, **_sources(take)}, {}
+
+
+def _file(entry: Any, take: "_Taker", folder: Path) -> Values:
+    if not isinstance(entry, dict):
+        raise Unusable("“files”: a file is no text.", "Write {name: …, title: {et: …, en: …}}.")
+    name = take.each("files", entry.get("name") or "", _file_name)
+    if not (folder / name).is_file():
+        raise Unusable(f"“files”: {name} is not there.", "Put it into journal/files.")
+    return {"name": name, "titles": _by_language("title", entry.get("title") or {})}
+
+
+def _file_name(value: str) -> str:
+    if not _FILE.fullmatch(value):
+        raise Unusable(
+            f"“{value}” is no file of the journal.",
+            f"Use small letters, digits, hyphens and one of: {', '.join(_ENDINGS)}.",
+        )
+    return value
+
+
 def _case(front: Values, instance: Instance) -> tuple[Values, Values]:
     take = _Taker(front)
     codes = instance.codes
@@ -165,14 +210,18 @@ def _documented(take: "_Taker") -> list[Values]:
         raise Unusable("The case documents no practice.", "Name at least one under “practices”.")
     keys = check.once([take.each("practices", entry.get("key", ""), check.slug) for entry in entries])
     return [
-        {"practice": key, "position": at, "adaptation": _adaptation(entry.get("adaptation") or {})}
+        {
+            "practice": key,
+            "position": at,
+            "adaptation": _by_language("adaptation", entry.get("adaptation") or {}),
+        }
         for at, (key, entry) in enumerate(zip(keys, entries, strict=True))
     ]
 
 
-def _adaptation(words: Any) -> Values:
+def _by_language(name: str, words: Any) -> Values:
     if not isinstance(words, dict):
-        raise Unusable("“adaptation” is no text by language.", "Write {et: …, en: …}.")
+        raise Unusable(f"“{name}” is no text by language.", "Write {et: …, en: …}.")
     return {language: check.text(str(text)) for language, text in words.items()}
 
 

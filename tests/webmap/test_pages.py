@@ -28,6 +28,12 @@ KINDS = {
     "practices": "practices/",
     "practice": "practices/neighbourhood-watch-sector",
     "data": "data",
+    "journal": "journal/",
+    "entry": "journal/2015-12-28-study-begins",
+    "trainings": "trainings/",
+    "slides": "practices/neighbourhood-watch-sector/slides",
+    "about": "about",
+    "network": "network",
 }
 PARTS = ("body", "county", "here", "case", "practice")
 EVE, DAY = "2012-05-15", "2012-05-16"

@@ -10,7 +10,7 @@ from flask_babel import gettext
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from layers import geo, places
+from layers import geo
 from layers.errors import N_, Invalid
 from layers.gaps import siting
 from layers.gaps.demand import Demand
@@ -22,9 +22,11 @@ from layers.gaps.supply import Units
 from layers.snapshot import Numbers
 from webmap import db, i18n
 from webmap.planning import inquiry, world
+from webmap.planning.spots import Choice
 from webmap.planning.world import World
 
 TURNOUT_MIN = 5
+_ANY_SETTLEMENT = Choice()
 _PROOF_S = 6.0
 _FURTHEST_KM = 100.0
 # So many settlements are looked at: the covering models take all of Estonia, medians a thousand.
@@ -70,7 +72,7 @@ class Problem:
 
 
 class NoSites(Invalid):
-    text = N_("There is no settlement in which a unit could be put.")
+    text = N_("There is no place in which a unit could be put.")
 
 
 class NotOneRole(Invalid):
@@ -104,12 +106,20 @@ def options(known: World, rule: Rule, *, county: str, count: int) -> Options:
     return Options(count, before, told(problem, plan), how_good(plan), "")
 
 
-def posed(known: World, rule: Rule, model: str, *, county: str, turnout_min: float = TURNOUT_MIN) -> Problem:
+def posed(
+    known: World,
+    rule: Rule,
+    model: str,
+    *,
+    county: str,
+    turnout_min: float = TURNOUT_MIN,
+    choice: Choice = _ANY_SETTLEMENT,
+) -> Problem:
     """The question of siting for a rule: for covering models of the uncovered, for medians of everybody.
 
     Raises:
         NotOneRole: the rule wants several roles together, or several units.
-        NoSites: there is no settlement.
+        NoSites, NoPoints: there is no place for a unit.
         NoDemand: everybody is covered.
     """
     if not is_asked_of_one(rule):
@@ -122,7 +132,7 @@ def posed(known: World, rule: Rule, model: str, *, county: str, turnout_min: flo
     if not len(rows):
         raise plans.NoDemand
     open_now = _open(known, rule) if not covering else None
-    new, municipalities = _candidates(known, county, turnout_min, most=_MOST[covering])
+    new, municipalities = _candidates(known, county, turnout_min, choice, most=_MOST[covering])
     sites = new if open_now is None else joined(open_now, new)
     fixed = 0 if open_now is None else len(open_now)
     within = (rule.within_km if rule.within_min is None else rule.within_min) if covering else None
@@ -160,29 +170,26 @@ def joined(first: Units, second: Units) -> Units:
     )
 
 
-def _candidates(known: World, county: str, turnout_min: float, *, most: int) -> tuple[Units, tuple[str, ...]]:
-    """Settlements in which a unit could be put, by key; of too many the most populous."""
-    people = known.people
-    size = dict(zip(people.keys, people.people, strict=True)) if people.basis == "places" else {}
-    towns = [
-        town
-        for town in places.settlements(db.session(), as_of=known.day)
-        if not county or town.county == county
-    ]
-    towns.sort(key=lambda town: (-size.get(town.key, town.population or 0), town.key))
-    towns = sorted(towns[:most], key=lambda town: town.key)
-    if not towns:
+def _candidates(
+    known: World, county: str, turnout_min: float, choice: Choice, *, most: int
+) -> tuple[Units, tuple[str, ...]]:
+    """The places as units that would stand there; of too many the most populous."""
+    spots = choice.spots(known, county)
+    if len(spots) > most:
+        largest = sorted(spots, key=lambda one: (-one.size, one.key))[:most]
+        spots = sorted(largest, key=lambda one: one.key)
+    if not spots:
         raise NoSites
-    metric = geo.to_metric([town.place.point() for town in towns], srid=db.instance().metric_crs)
+    metric = geo.to_metric([one.place.point() for one in spots], srid=db.instance().metric_crs)
     units = Units(
-        keys=tuple(town.key for town in towns),
-        names=tuple(town.name for town in towns),
-        forms=("",) * len(towns),
-        abilities=(frozenset(),) * len(towns),
+        keys=tuple(one.key for one in spots),
+        names=tuple(one.name for one in spots),
+        forms=("",) * len(spots),
+        abilities=(frozenset(),) * len(spots),
         points=shapely.get_coordinates(metric),
-        turnout_min=np.full(len(towns), float(turnout_min)),
+        turnout_min=np.full(len(spots), float(turnout_min)),
     )
-    return units, tuple(town.municipality for town in towns)
+    return units, tuple(one.municipality for one in spots)
 
 
 def _cost(known: World, rule: Rule, sites: Units, rows: Demand, within: float | None) -> Any:

@@ -23,10 +23,11 @@ from layers.gaps.siting.plans import Plan
 from webmap import context, db, i18n, params
 from webmap.planning import chart as charts
 from webmap.planning import covered as words
-from webmap.planning import inquiry, sites, tables, world
+from webmap.planning import inquiry, sites, spots, tables, world
 from webmap.planning.frame import bp
 from webmap.planning.inquiry import Question
 from webmap.planning.sites import Problem, Site
+from webmap.planning.spots import Choice
 from webmap.planning.world import World
 
 _USUAL_SITES, _MOST_SITES, _MOST_BACKUP = 3, 50, 3
@@ -37,6 +38,12 @@ _MODELS = {
     plans.LSCP: N_("Cover everybody with as few new units as possible"),
     plans.P_MEDIAN: N_("Make the average way shortest with so many new units"),
     plans.P_CENTER: N_("Make the longest way shortest with so many new units"),
+}
+
+_AMONG = {
+    spots.SETTLEMENTS: N_("in every settlement"),
+    spots.BODIES: N_("with every organisation that is known"),
+    spots.POINTS: N_("at places of my own"),
 }
 
 
@@ -53,6 +60,7 @@ class Asked:
     count: int
     backup: int
     turnout_min: int
+    choice: Choice
 
     def words(self, **more: str) -> dict[str, str]:
         own = {
@@ -60,6 +68,8 @@ class Asked:
             "sites": str(self.count),
             "turnout": str(self.turnout_min),
             "backup": str(self.backup) if self.backup > 1 else "",
+            "among": self.choice.among if self.choice.among != spots.SETTLEMENTS else "",
+            "points": self.choice.points,
         }
         found = {**self.question.words("sort", "beside", "zone"), **own, **more}
         return {name: value for name, value in found.items() if value}
@@ -77,6 +87,9 @@ def _asked(args: Mapping[str, str], known: World) -> Asked:
         count=params.count(args, "sites", otherwise=_USUAL_SITES, most=_MOST_SITES),
         backup=params.count(args, "backup", otherwise=1, most=_MOST_BACKUP),
         turnout_min=params.count(args, "turnout", otherwise=sites.TURNOUT_MIN, most=60),
+        choice=Choice(
+            params.one_of(args, "among", _AMONG) or spots.SETTLEMENTS, args.get("points", "").strip()
+        ),
     )
 
 
@@ -108,6 +121,7 @@ def siting() -> ResponseReturnValue:
         why_none=why_none,
         job=job,
         models=_MODELS,
+        among=_AMONG,
         roles=inquiry.offered(known),
         say=words,
         verdict=sites.how_good(plan) if plan else "",
@@ -175,7 +189,14 @@ def _own(args: Mapping[str, str], asked: Asked) -> dict[str, str]:
 def _problem(known: World, asked: Asked) -> Problem:
     question = asked.question
     turnout = float(asked.turnout_min)
-    return sites.posed(known, question.rule, asked.model, county=question.county, turnout_min=turnout)
+    return sites.posed(
+        known,
+        question.rule,
+        asked.model,
+        county=question.county,
+        turnout_min=turnout,
+        choice=asked.choice,
+    )
 
 
 @lru_cache(maxsize=32)

@@ -28,6 +28,7 @@ _PLAN = (
         "all",
         "any",
         "areas",
+        "backup",
         "beside",
         "kind",
         "like",

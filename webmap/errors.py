@@ -18,12 +18,14 @@ _PROBLEM = "application/problem+json"
 _TITLES = {
     300: N_("More than one"),
     400: N_("This cannot be used"),
+    403: N_("Not allowed"),
     404: N_("Not found"),
     405: N_("Not offered here"),
     500: N_("Something went wrong"),
     503: N_("Not ready"),
 }
 _SENTENCES = {
+    403: N_("This can only be started from a page of this site."),
     404: N_("There is no page at this address."),
     405: N_("This address cannot be used in this way."),
 }

@@ -100,6 +100,22 @@ def _place(found: re.Match[str]) -> Place:
     return Place(lon=float(found["lon"]), lat=float(found["lat"]))
 
 
+def without(plan: Scenario, position: int) -> Scenario:
+    """The scenario without one step, and without what happens later to a unit that so never comes.
+
+    The other new units are numbered again, so that the text of the rest tells the same as the rest.
+    """
+    gone = plan.steps[position]
+    left = [
+        step
+        for at, step in enumerate(plan.steps)
+        if at != position and not (gone.what == "add" and step.key == gone.key)
+    ]
+    added = [step.key for step in left if step.what == "add"]
+    keys = {key: _NEW.format(number) for number, key in enumerate(added, start=1)}
+    return Scenario(tuple(replace(step, key=keys.get(step.key, step.key)) for step in left))
+
+
 def applied(units: Units, scenario: Scenario, *, srid: int, abilities: Iterable[str] = ()) -> Units:
     """The units after the scenario; new ones can do `abilities`. The given ones are not touched.
 
@@ -140,6 +156,9 @@ def _added(units: Units, step: Step, at: Numbers, abilities: Iterable[str]) -> U
         abilities=(*units.abilities, frozenset(abilities)),
         points=np.vstack([units.points, at]),
         turnout_min=np.append(units.turnout_min, step.turnout_min),
+        # Nothing is known of these for a unit that is none yet; without them the rows would not agree.
+        readiness=(*units.readiness, "") if units.readiness else (),
+        precision=(*units.precision, "") if units.precision else (),
     )
 
 

@@ -48,7 +48,7 @@ _AMONG = {
 
 
 class OtherData(Invalid):
-    text = N_("The data have changed since this calculation began. Start it again.")
+    text = N_("The data or the question are not those with which this calculation began. Start it again.")
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,15 @@ def siting() -> ResponseReturnValue:
     args = params.arguments()
     known = world.world(params.as_of(args))
     asked = _asked(args, known)
-    job = _job(args)
+    job, state = None, ""
     try:
         problem = _problem(known, asked)
+        state = _state(known, asked)
+        job = _job(args, state)
         plan = job.plan if job and job.plan else _quick(known, asked)
         why_none = ""
+    except OtherData:
+        raise
     except Invalid as error:
         problem, plan, why_none = None, None, str(gettext(error.text)).format(**error.values)
     new = sites.told(problem, plan) if problem and plan else ()
@@ -125,7 +129,8 @@ def siting() -> ResponseReturnValue:
         roles=inquiry.offered(known),
         say=words,
         verdict=sites.how_good(plan) if plan else "",
-        state=_state(),
+        state=state,
+        own=_own(args, asked),
         as_scenario=_as_scenario(asked, new),
         chart=None if params.is_part(args) else charts.chart(),
         bounds=words.bounds(known, asked.question.county),
@@ -138,11 +143,11 @@ def prove() -> ResponseReturnValue:
     """Starts a proof in the background, or stops one."""
     _refuse_strangers()
     args = request.form
-    if name := args.get("cancel"):
-        jobs.cancel(_folder(), name)
-        return redirect(context.page("gaps.siting", **{**args, "cancel": None, "job": name}), 303)
     known = world.world(params.as_of(args))
     asked = _asked(args, known)
+    if name := args.get("cancel"):
+        jobs.cancel(_folder(), name)
+        return redirect(context.page("gaps.siting", **asked.words(job=name, state=_state(known, asked))), 303)
     problem = _problem(known, asked)
     made = jobs.Request(
         model=asked.model,
@@ -152,7 +157,7 @@ def prove() -> ResponseReturnValue:
         time_limit_s=_PROOF_S,
     )
     name = jobs.submit(_folder(), made)
-    return redirect(context.page("gaps.siting", **asked.words(job=name, state=_state())), 303)
+    return redirect(context.page("gaps.siting", **asked.words(job=name, state=_state(known, asked))), 303)
 
 
 def _refuse_strangers() -> None:
@@ -167,17 +172,31 @@ def _folder() -> Path:
     return folder
 
 
-def _job(args: Mapping[str, str]) -> Job | None:
-    """The job of the page; its plan is about the data of its own state, and of no other."""
+def _job(args: Mapping[str, str], state: str) -> Job | None:
+    """The job of the page; its plan answers the question with which it began, and no other."""
     if not args.get("job"):
         return None
-    if args.get("state") != _state():
+    if args.get("state") != state:
         raise OtherData
     return jobs.status(_folder(), args["job"])
 
 
-def _state() -> str:
-    return hashlib.sha256(repr(db.revisions()).encode()).hexdigest()[:12]
+@lru_cache(maxsize=32)
+def _state(known: World, asked: Asked) -> str:
+    """Names what a job is asked, to the last number: the positions of a plan mean nothing anywhere else."""
+    problem = _problem(known, asked)
+    about = (
+        asked.model,
+        asked.options,
+        problem.within,
+        problem.fixed,
+        problem.demand.keys,
+        problem.sites.keys,
+    )
+    digest = hashlib.sha256(repr(about).encode())
+    for numbers in (problem.demand.people, problem.cost.data, problem.cost.indices, problem.cost.indptr):
+        digest.update(numbers.tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _own(args: Mapping[str, str], asked: Asked) -> dict[str, str]:

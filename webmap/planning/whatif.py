@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,14 @@ from flask_babel import gettext, ngettext
 
 from layers import geo, search
 from layers.catalog import Role
-from layers.errors import N_, Invalid, LayersError
+from layers.errors import N_, Invalid
 from layers.gaps import engines, scenario
 from layers.gaps.demand import Demand
 from layers.gaps.scenario import Change, Scenario, Step
 from layers.gaps.supply import Units
 from layers.geo import Place
 from layers.snapshot import Flags
-from webmap import context, db, hits, i18n, params
+from webmap import context, db, hits, i18n, params, replies
 from webmap.planning import chart as charts
 from webmap.planning import covered, tables, world
 from webmap.planning.frame import bp
@@ -31,10 +32,6 @@ _STATES = {"add": "added", "move": "moved", "close": "closed"}
 
 class NoPlace(Invalid):
     text = N_("There is no place “{name}”. Write the name as on the map, or coordinates: 58.12, 27.05.")
-
-
-class ManyPlaces(Invalid):
-    text = N_("Several places are called “{name}”: {places}. Write the coordinates, or mark it on the map.")
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Outcome:
 
 def _asked(args: Mapping[str, str]) -> Question:
     roles = {role.key: role for role in world.roles()}
-    county = params.one_of(args, "county", _codes("county"))
+    county = params.one_of(args, "county", sorted(_codes("county")))
     return Question(
         role=roles[params.one_of(args, "role", roles) or _usual(roles)],
         within_min=params.count(args, "within", otherwise=_WITHIN_MIN, most=int(world.LONGEST_MIN)),
@@ -133,14 +130,14 @@ def whatif() -> ResponseReturnValue:
     args = params.arguments()
     question = _asked(args)
     if args.get("do"):
-        return redirect(context.page("gaps.whatif", **_done(question, args).words()), 303)
+        return _one_more(question, args)
     known = world.world(params.as_of(args))
     found = _outcome(known, question, question.plan)
     file = params.one_of(args, "format", ("csv", "json"))
     if file == "csv":
         return tables.csv(_rows(found), name="what-if")
     if file == "json":
-        return _record(question, found)
+        return _record(question, found, known.day)
     template = "gaps/whatif_part.html" if params.is_part(args) else "gaps/whatif.html"
     other = _outcome(known, question, question.against) if question.against.steps else None
     return render_template(
@@ -148,7 +145,7 @@ def whatif() -> ResponseReturnValue:
         asked=question,
         found=found,
         other={one.zone: one for one in other.people} if other else {},
-        steps=[_told(step, question, known) for step in question.plan.steps],
+        steps=[_told(position, question, known) for position in range(len(question.plan.steps))],
         units=_offered(known.units[question.role.key], question.plan),
         moved=_people_that_change(known.people, found),
         listed=_LISTED,
@@ -157,6 +154,7 @@ def whatif() -> ResponseReturnValue:
         known=known,
         roles=world.roles(),
         zones=_ZONES,
+        part=params.is_part(args),
         chart=None if params.is_part(args) else charts.chart(),
         bounds=covered.bounds(known, question.county),
         rival={**question.words(), "plan": "", "against": str(question.plan)},
@@ -166,6 +164,20 @@ def whatif() -> ResponseReturnValue:
 
 def _address(question: Question, **more: str) -> str:
     return context.page("gaps.whatif_features", **question.words(), **more)
+
+
+def _one_more(question: Question, args: Mapping[str, str]) -> ResponseReturnValue:
+    """Leads to the scenario with one more step; where several places bear the name, to one for each."""
+    try:
+        return redirect(context.page("gaps.whatif", **_done(question, args).words()), 303)
+    except replies.ManyHaveThisName as error:
+        form = {name: args[name] for name in ("do", "unit", "turnout") if args.get(name)}
+        asked = {**question.words(), **form}
+        links = [
+            (one, context.page("gaps.whatif", **asked, place=f"{one['lat']}, {one['lon']}"))
+            for one in error.choices
+        ]
+        return render_template("gaps/which.html", name=error.values["name"], links=links), 300
 
 
 def _done(question: Question, args: Mapping[str, str]) -> Question:
@@ -183,15 +195,15 @@ def _place_named(args: Mapping[str, str]) -> Place:
         return at
     same = [hit for hit in hits.settlements(name, as_of=params.as_of(args)) if hit.place]
     if len(same) > 1:
-        told = "; ".join(f"{hit.about} ({hit.place.lat}, {hit.place.lon})" for hit in same[:6] if hit.place)
-        raise ManyPlaces(name=name, places=told)
+        raise replies.ManyHaveThisName(name, same)
     if not same or same[0].place is None:
         raise NoPlace(name=name)
     return same[0].place
 
 
-def _told(step: Step, question: Question, known: World) -> dict[str, str]:
+def _told(position: int, question: Question, known: World) -> dict[str, str]:
     """A step in words, and the page without it."""
+    step = question.plan.steps[position]
     units = known.units[question.role.key]
     name = dict(zip(units.keys, units.names, strict=True)).get(step.key) or name_of(step.key)
     where = _near(step.at, known) if step.at else ""
@@ -205,12 +217,8 @@ def _told(step: Step, question: Question, known: World) -> dict[str, str]:
         text = gettext("%(unit)s moves to near %(place)s", unit=name, place=where)
     else:
         text = gettext("%(unit)s closes", unit=name)
-    others = Scenario(tuple(one for one in question.plan.steps if one is not step))
-    try:
-        without = replace(question, plan=scenario.parse(str(others)))
-    except LayersError:
-        without = replace(question, plan=Scenario())
-    return {"text": text, "without": context.page("gaps.whatif", **without.words())}
+    left = replace(question, plan=scenario.without(question.plan, position))
+    return {"text": text, "without": context.page("gaps.whatif", **left.words())}
 
 
 def name_of(key: str) -> str:
@@ -277,9 +285,10 @@ def _rows(found: Outcome) -> list[dict[str, Any]]:
     return rows
 
 
-def _record(question: Question, found: Outcome) -> Response:
+def _record(question: Question, found: Outcome, day: date) -> Response:
     """The scenario as a file: what was asked, of which data, and the numbers that came out."""
-    made = {"turvakaart": "what-if", "asked": {**question.words(), **context.when()}, "zones": _rows(found)}
+    asked = {**question.words(), **context.when(), "as_of": day.isoformat()}
+    made = {"turvakaart": "what-if", "asked": asked, "zones": _rows(found)}
     response = jsonify({**made, "revisions": dict(db.revisions())})
     response.headers["Content-Disposition"] = 'attachment; filename="what-if.json"'
     return response

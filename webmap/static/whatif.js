@@ -35,6 +35,13 @@ document.addEventListener("turvakaart:ready", ({ detail: { map } }) => {
       plan = wanted;
       result.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
       for (const field of document.querySelectorAll("[data-steps]")) field.value = plan;
+      document.querySelector("[data-units]").replaceChildren(...result.querySelector("[data-offered]").content.childNodes);
+      for (const link of document.querySelectorAll("[data-language]")) {
+        const other = new URL(link.href);
+        other.searchParams.delete("plan");
+        if (plan) other.searchParams.set("plan", plan);
+        link.href = other;
+      }
       const features = new URL(page);
       features.pathname += ".geojson";
       document.dispatchEvent(new CustomEvent("turvakaart:plan", { detail: { address: features.href } }));

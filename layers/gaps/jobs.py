@@ -9,6 +9,7 @@ that was written stays.
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,9 @@ def submit(
     job = {"state": states.QUEUED, "created": created, "at_once": at_once, "kill_after_s": kill_after_s}
     states.write(fresh / states.JOB, job)
     fresh.rename(folder / name)
-    processes.start("layers.gaps.minder", str(folder / name), apart=True)
+    minder = processes.start("layers.gaps.minder", str(folder / name), apart=True)
+    # Its end has to be taken note of, or it stays in the table of processes for as long as we run.
+    threading.Thread(target=minder.wait, daemon=True).start()
     return name
 
 

@@ -19,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from layers import exports, places
+from layers.errors import N_, Invalid
 from layers.gaps import sure
 from layers.gaps.standards import Rule
 from webmap import context, db, i18n, names, paper, params, sharing
@@ -32,6 +33,10 @@ from webmap.planning.world import World
 Block = dict[str, Any]
 _FILES = ("pdf", "json", "xlsx", "gpkg")
 _HOLES, _FAILURES, _USUAL_SITES, _MOST_SITES = 15, 8, 3, 10
+
+
+class NothingToMap(Invalid):
+    text = N_("There is no place to put into the file: nobody is uncovered, and no new unit is proposed.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +169,8 @@ def _shapes(study: Study) -> dict[str, list[dict[str, Any]]]:
         for one, row in zip(study.options.sites, _option_rows(study), strict=True)
     ]
     every = {"not_covered": holes, "where_next": options}
+    if not holes and not options:
+        raise NothingToMap
     return {name: found for name, found in every.items() if found}
 
 
@@ -333,7 +340,7 @@ def _baseline(study: Study) -> Iterator[Block]:
         )
         yield {"kind": "picture", "svg": drawn, "width": 92, "alt": caption, "caption": caption}
     head = [
-        gettext("Area"),
+        gettext("Region"),
         gettext("People"),
         gettext("Covered"),
         gettext("Not covered"),
@@ -408,8 +415,9 @@ def _hanging(study: Study) -> Iterator[Block]:
 
 def _next(study: Study) -> Iterator[Block]:
     yield _heading(gettext("Where new units help most"))
-    if not study.options.sites:
-        yield {"kind": "text", "text": study.options.why_none}
+    if study.options.why_none:
+        yield {"kind": "text", "text": sites.in_words(study.options.why_none)}
+    if not study.options.sites or study.options.plan is None:
         return
     head = [
         gettext("Order"),
@@ -429,7 +437,7 @@ def _next(study: Study) -> Iterator[Block]:
         for row in _option_rows(study)
     ]
     yield _table(head, rows, gettext("Each row adds to those above it."), texts=3)
-    yield {"kind": "text", "text": study.options.how_good}
+    yield {"kind": "text", "text": sites.how_good(study.options.plan)}
 
 
 def _caveats(study: Study) -> Iterator[Block]:
@@ -455,7 +463,8 @@ def _caveats(study: Study) -> Iterator[Block]:
     yield _heading(gettext("Sources"))
     keys = ["settlements", "municipalities", *(layer.key for layer in db.instance().layers_of("bodies"))]
     sources: list[Any] = [
-        f"{', '.join(one.titles)}: {one.name} ({one.licence})" for one in sharing.sources(db.instance(), keys)
+        f"{', '.join(dict.fromkeys(one.titles))}: {one.name} ({one.licence})"
+        for one in sharing.sources(db.instance(), keys)
     ]
     if study.question.standard:
         standard = study.question.standard

@@ -46,13 +46,16 @@ class Site:
 
 @dataclass(frozen=True)
 class Options:
-    """The best `asked` sites for a rule, in their order; `before` people are covered already."""
+    """The best `asked` sites for a rule, in their order, and their plan, or why there is none.
+
+    `before` people are covered already. It is kept for every language, so that nothing in it is in words.
+    """
 
     asked: int
     before: float
-    sites: tuple[Site, ...]
-    how_good: str
-    why_none: str
+    sites: tuple[Site, ...] = ()
+    plan: Plan | None = None
+    why_none: Invalid | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +78,10 @@ class NoSites(Invalid):
     text = N_("There is no place in which a unit could be put.")
 
 
+class AllCovered(Invalid):
+    text = N_("Everybody here is covered already: a new unit would reach nobody more.")
+
+
 class NotOneRole(Invalid):
     text = N_("A site is proposed for one role at a time, for one unit in reach. Choose such a rule.")
 
@@ -91,7 +98,7 @@ def options(known: World, rule: Rule, *, county: str, count: int) -> Options:
     inside = known.people.within("county" if county else "country", county)
     before = float(known.people.people[inside & asked.covered].sum())
     if not is_asked_of_one(rule):
-        return Options(count, before, (), "", str(gettext(NotOneRole.text)))
+        return Options(count, before, why_none=NotOneRole())
     try:
         problem = posed(known, rule, plans.MCLP, county=county)
         plan = siting.mclp(
@@ -102,8 +109,8 @@ def options(known: World, rule: Rule, *, county: str, count: int) -> Options:
             time_limit_s=_PROOF_S,
         )
     except Invalid as error:
-        return Options(count, before, (), "", str(gettext(error.text)).format(**error.values))
-    return Options(count, before, told(problem, plan), how_good(plan), "")
+        return Options(count, before, why_none=error)
+    return Options(count, before, told(problem, plan), plan)
 
 
 def posed(
@@ -120,7 +127,8 @@ def posed(
     Raises:
         NotOneRole: the rule wants several roles together, or several units.
         NoSites, NoPoints: there is no place for a unit.
-        NoDemand: everybody is covered.
+        NoDemand: nobody lives there whom the rule asks for.
+        AllCovered: everybody who does is covered.
     """
     if not is_asked_of_one(rule):
         raise NotOneRole
@@ -128,9 +136,11 @@ def posed(
     people = known.people
     inside = people.within("county" if county else "country", county) & asked.applies & (people.people > 0)
     covering = model in (plans.MCLP, plans.LSCP)
+    if not inside.any():
+        raise plans.NoDemand
     rows = people.only(inside & ~asked.covered if covering else inside)
     if not len(rows):
-        raise plans.NoDemand
+        raise AllCovered
     open_now = _open(known, rule) if not covering else None
     new, municipalities = _candidates(known, county, turnout_min, choice, most=_MOST[covering])
     sites = new if open_now is None else joined(open_now, new)
@@ -226,6 +236,11 @@ def told(problem: Problem, plan: Plan) -> tuple[Site, ...]:
         )
         for at, gain in zip(plan.sites, plan.gains, strict=True)
     )
+
+
+def in_words(reason: Invalid) -> str:
+    """Why there is no plan, in this request's language."""
+    return str(gettext(reason.text)).format(**reason.values)
 
 
 def how_good(plan: Plan) -> str:

@@ -108,7 +108,7 @@ def siting() -> ResponseReturnValue:
     except OtherData:
         raise
     except Invalid as error:
-        problem, plan, why_none = None, None, str(gettext(error.text)).format(**error.values)
+        problem, plan, why_none = None, None, sites.in_words(error)
     new = sites.told(problem, plan) if problem and plan else ()
     file = params.one_of(args, "format", ("csv", "geojson"))
     if file == "csv":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -96,13 +97,13 @@ def _codes(kind: str) -> set[str]:
 
 
 def _outcome(known: World, question: Question, plan: Scenario) -> Outcome:
-    first = known.units[question.role.key]
-    abilities = question.role.capabilities
-    then = scenario.applied(first, plan, srid=db.instance().metric_crs, abilities=abilities)
-    before, after = (_covered(known, units, known.people, question) for units in (first, then))
-    dry = [_covered(known, units, known.land, question) for units in (first, then)]
+    role = question.role
+    srid = db.instance().metric_crs
+    then = scenario.applied(known.units[role.key], plan, srid=srid, abilities=role.capabilities)
+    before, before_land = _covered(known, role.key, Scenario(), srid, question.within_min)
+    after, after_land = _covered(known, role.key, plan, srid, question.within_min)
     asked: dict[str, Any] = {"kind": question.zone, "only": _only(known.people, question)}
-    land = scenario.changes(known.land, *dry, **asked)
+    land = scenario.changes(known.land, before_land, after_land, **asked)
     return Outcome(
         then,
         before,
@@ -112,17 +113,24 @@ def _outcome(known: World, question: Question, plan: Scenario) -> Outcome:
     )
 
 
+@lru_cache(maxsize=64)
+def _covered(known: World, role: str, plan: Scenario, srid: int, within_min: int) -> tuple[Flags, Flags]:
+    """Which people and which land are covered then: kept, because page, map and files ask in turn."""
+    units = scenario.applied(known.units[role], plan, srid=srid)
+    reaches = (
+        known.travels[role].reach(units, demand, within_min=float(within_min))
+        for demand in (known.people, known.land)
+    )
+    people, land = (scenario.covered(reach, within_min=float(within_min)) for reach in reaches)
+    return people, land
+
+
 def _only(people: Demand, question: Question) -> list[str]:
     """The zones of the chosen county; none for all."""
     if not question.county:
         return []
     pairs = zip(people.zones[question.zone], people.zones["county"], strict=True)
     return sorted({zone for zone, county in pairs if county == question.county})
-
-
-def _covered(known: World, units: Units, people: Demand, question: Question) -> Flags:
-    travel, within_min = known.travels[question.role.key], float(question.within_min)
-    return scenario.covered(travel.reach(units, people, within_min=within_min), within_min=within_min)
 
 
 @bp.get("/whatif")
@@ -135,7 +143,7 @@ def whatif() -> ResponseReturnValue:
     found = _outcome(known, question, question.plan)
     file = params.one_of(args, "format", ("csv", "json"))
     if file == "csv":
-        return tables.csv(_rows(found), name="what-if")
+        return tables.csv(_rows(question, found), name="what-if")
     if file == "json":
         return _record(question, found, known.day)
     template = "gaps/whatif_part.html" if params.is_part(args) else "gaps/whatif.html"
@@ -265,13 +273,14 @@ def _people_that_change(people: Demand, found: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(found: Outcome) -> list[dict[str, Any]]:
+def _rows(question: Question, found: Outcome) -> list[dict[str, Any]]:
     rows = []
     for one in found.people:
         land = found.land.get(one.zone)
         rows.append(
             {
                 "zone": one.zone,
+                "name": covered.area(question.zone, one.zone) if one.zone else covered.place(question.county),
                 "people": round(one.total),
                 "covered_before": round(one.before),
                 "covered_after": round(one.after),
@@ -288,7 +297,7 @@ def _rows(found: Outcome) -> list[dict[str, Any]]:
 def _record(question: Question, found: Outcome, day: date) -> Response:
     """The scenario as a file: what was asked, of which data, and the numbers that came out."""
     asked = {**question.words(), **context.when(), "as_of": day.isoformat()}
-    made = {"turvakaart": "what-if", "asked": asked, "zones": _rows(found)}
+    made = {"turvakaart": "what-if", "asked": asked, "zones": _rows(question, found)}
     response = jsonify({**made, "revisions": dict(db.revisions())})
     response.headers["Content-Disposition"] = 'attachment; filename="what-if.json"'
     return response

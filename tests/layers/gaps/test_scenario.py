@@ -1,5 +1,7 @@
 """What if: a scenario is a text, changes copies only, and tells the change by zone as a slow count does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,6 +86,47 @@ def test_units_are_added_moved_and_closed_in_a_copy():
     np.testing.assert_allclose(after.points, [kept[1], [here.x, here.y], [here.x, here.y]])
     assert after.turnout_min.tolist() == [5.0, 5.0, 2.0]
     assert (before.keys, before.points.tolist()) == (("a", "b", "c"), kept.tolist())
+
+
+def test_a_new_unit_can_be_moved_and_closed_where_more_is_known_of_the_others():
+    """Readiness and precision are told for every unit or for none."""
+    before = replace(units("a", "b"), readiness=("always", ""), precision=("street", "settlement"))
+
+    after = scenario.applied(
+        before, scenario.parse("add:58.5,25.0;add:58.6,25.0;close:new-1;close:a"), srid=make.SRID
+    )
+
+    assert after.keys == ("b", "new-2")
+    assert (after.readiness, after.precision) == (("", ""), ("settlement", ""))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "move", "close"]), places, st.integers(0, 9)), max_size=9))
+def test_without_a_step_the_rest_happens_to_the_same_units(drawn):
+    """Every scenario that can happen still can without any one step, and its text tells the same."""
+    steps, there = [], ["a", "b", "c"]
+    for what, at, pick in drawn:
+        if what == "add":
+            there.append(f"new-{1 + sum(step.what == 'add' for step in steps)}")
+            steps.append(Step("add", there[-1], at))
+        elif there:
+            key = there[pick % len(there)]
+            steps.append(Step(what, key, at if what == "move" else None))
+            there = [one for one in there if what == "move" or one != key]
+    plan = Scenario(tuple(steps))
+
+    for position, gone in enumerate(steps):
+        left = scenario.without(plan, position)
+        related = {key for key in [gone.key] if gone.what == "add"}
+        kept = [
+            (step.what, step.at)
+            for at, step in enumerate(steps)
+            if at != position and step.key not in related
+        ]
+        assert [(step.what, step.at) for step in left.steps] == kept
+        assert scenario.parse(str(left)) == left
+        whole, less = (scenario.applied(units("a", "b", "c"), one, srid=make.SRID) for one in (plan, left))
+        if gone.what != "close":
+            assert len(less) == len(whole) - (gone.what == "add" and gone.key in whole.keys)
 
 
 @pytest.mark.parametrize(

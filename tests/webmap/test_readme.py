@@ -41,5 +41,5 @@ def test_every_layer_is_in_the_readme(readme):
 
 
 def test_every_command_is_in_the_readme(readme):
-    assert sorted(cli.cli.commands) == ["answer", "card", "history", "serve", "setup"]
+    assert sorted(cli.cli.commands) == ["answer", "card", "gaps", "history", "serve", "setup"]
     assert [name for name in cli.cli.commands if f"turvakaart {name}" not in readme] == []

@@ -9,10 +9,11 @@ Four reasons make an organisation part of the answer, in this order; where sever
 * nearest: it is none of these, but among the nearest by straight line to its point.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from math import atan2, degrees, inf, isnan
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -98,36 +99,46 @@ class Answer:
     cases: tuple[CaseMatch, ...]
 
 
+class _Here(NamedTuple):
+    """The place as every part of the answer needs it: in metres, and the areas in which it lies."""
+
+    point: shapely.Point
+    east_m: float
+    north_m: float
+    areas: Sequence[Area]
+    keys: Set[str]
+    kinds: Set[str]
+
+
 def answer(known: Snapshot, instance: Instance, *, place: Place, as_of: date) -> Answer:
     """Who is responsible, who serves and who is near, for every role of the instance."""
     point = geo.metric_point(place, srid=known.srid)
     found = known.areas_at(point, as_of=as_of)
     areas = [area for area in found if area.kind != _ABROAD]
     there = known.body_days.there(as_of)
-    far_m = _far_m(known.body_points, point)
+    here = _Here(point, point.x, point.y, areas, {a.key for a in areas}, {a.kind for a in areas})
+    far_m = _far_m(known.body_points, here)
     return Answer(
         place=place,
         as_of=as_of,
         areas=tuple(areas),
         abroad=next((area for area in found if area.kind == _ABROAD), None) if not areas else None,
-        shore=None if areas else _shore(known, point, as_of),
-        roles=tuple(_role(known, role, point, areas, there, far_m) for role in instance.roles),
-        cases=tuple(_cases(known, point, areas, as_of)),
+        shore=None if areas else _shore(known, here, as_of),
+        roles=tuple(_role(known, role, here, there, far_m) for role in instance.roles),
+        cases=tuple(_cases(known, here, as_of)),
     )
 
 
-def _role(
-    known: Snapshot, role: Role, point: shapely.Point, areas: Sequence[Area], there: Flags, far_m: Numbers
-) -> RoleAnswer:
+def _role(known: Snapshot, role: Role, here: _Here, there: Flags, far_m: Numbers) -> RoleAnswer:
     players = there & _able(known, role)
-    responsible = dict(_responsible(known, areas, players))
+    responsible = dict(_responsible(known, here.areas, players))
     players[list(responsible)] = False
     near = _nearest(known.bodies, players, far_m, most=_MOST_NEAR)
     matches = [
-        *(_match(known, i, why, key, point, areas) for i, (why, key) in responsible.items()),
-        *(_match(known, i, NEAREST, "", point, areas) for i in near),
+        *(_match(known, i, why, key, here, far_m) for i, (why, key) in responsible.items()),
+        *(_match(known, i, NEAREST, "", here, far_m) for i in near),
     ]
-    own = tuple(area for area in areas if area.kind == role.area)
+    own = tuple(area for area in here.areas if area.kind == role.area)
     return RoleAnswer(role, own, tuple(sorted(matches, key=_rank)))
 
 
@@ -171,23 +182,20 @@ def _responsible(
                 yield position, (why(area), area.key)
 
 
-def _match(
-    known: Snapshot, position: int, why: str, key: str, point: shapely.Point, areas: Sequence[Area]
-) -> Match:
+def _match(known: Snapshot, position: int, why: str, key: str, here: _Here, far_m: Numbers) -> Match:
     body = known.bodies[position]
-    here = {area.key for area in areas}
     own = (("county", body.county), ("municipality", body.municipality))
     across = tuple(
         f"{kind}:{code}"
         for kind, code in own
-        if code and f"{kind}:{code}" not in here and any(area.kind == kind for area in areas)
+        if code and kind in here.kinds and f"{kind}:{code}" not in here.keys
     )
-    return Match(body, why, key, _way_to(known.body_points[position], point), across)
+    return Match(body, why, key, _way_to(known.body_points, far_m, position, here), across)
 
 
-def _far_m(points: Numbers, point: shapely.Point) -> Numbers:
+def _far_m(points: Numbers, here: _Here) -> Numbers:
     """How far points are, metres to the tenth; NaN where one is not known."""
-    far_m: Numbers = np.hypot(points[:, 0] - point.x, points[:, 1] - point.y).round(1)
+    far_m: Numbers = np.hypot(points[:, 0] - here.east_m, points[:, 1] - here.north_m).round(1)
     return far_m
 
 
@@ -199,25 +207,30 @@ def _nearest(named: Sequence[Body | Case], wanted: Flags, far_m: Numbers, *, mos
     return sorted(found.tolist(), key=lambda i: (far_m[i], named[i].key))[:most]
 
 
-def _way_to(end: Numbers, point: shapely.Point) -> Way | None:
-    """The way from a point to another; None where the other is not known."""
-    return None if isnan(end[0]) else _way(float(end[0]) - point.x, float(end[1]) - point.y)
+def _way_to(points: Numbers, far_m: Numbers, position: int, here: _Here) -> Way | None:
+    """The way to one of some points, all of whose distances are known; None where it is not known itself."""
+    distance_m = far_m.item(position)
+    if isnan(distance_m):
+        return None
+    east_m, north_m = points[position].tolist()
+    return _way(distance_m, east_m - here.east_m, north_m - here.north_m)
 
 
-def _way(east_m: float, north_m: float) -> Way:
-    distance_m = float(np.hypot(east_m, north_m).round(1))
+def _way(distance_m: float, east_m: float, north_m: float) -> Way:
     return Way(distance_m, round(degrees(atan2(east_m, north_m)) % 360, 1) if distance_m else None)
 
 
-def _shore(known: Snapshot, point: shapely.Point, as_of: date) -> tuple[Area, Way] | None:
+def _shore(known: Snapshot, here: _Here, as_of: date) -> tuple[Area, Way] | None:
     """The nearest municipality, or county where there is none, within reach of a point at sea or abroad."""
+    point = here.point
     there = known.area_days.there(as_of)
     for kind in _ADMINISTRATIVE[1:3]:
         found = known.of_kind.get(kind, ())
         best = _nearest_area(known, [i for i in found if there[i]], point)
         if best is not None:
             end = shapely.get_point(shapely.shortest_line(point, known.shapes[best]), 1)
-            return known.areas[best], _way(end.x - point.x, end.y - point.y)
+            east_m, north_m = end.x - here.east_m, end.y - here.north_m
+            return known.areas[best], _way(float(np.hypot(east_m, north_m).round(1)), east_m, north_m)
     return None
 
 
@@ -237,17 +250,17 @@ def _nearest_area(known: Snapshot, found: Sequence[int], point: shapely.Point) -
     return int(near[far_m.argmin()]) if far_m.min() <= REACH_M else None
 
 
-def _cases(known: Snapshot, point: shapely.Point, areas: Sequence[Area], as_of: date) -> Iterator[CaseMatch]:
+def _cases(known: Snapshot, here: _Here, as_of: date) -> Iterator[CaseMatch]:
     """Cases of the same settlement, municipality, then county, then the nearest: at most three."""
     others = known.case_days.there(as_of)
     shared: dict[int, Area] = {}
     for kind in _ADMINISTRATIVE[:3]:
-        for area in (area for area in reversed(areas) if area.kind == kind):
+        for area in (area for area in reversed(here.areas) if area.kind == kind):
             for i in known.sharing.get(area.key, ()):
                 if others[i]:
                     shared.setdefault(i, area)
     others[list(shared)] = False
-    far_m = _far_m(known.case_points, point)
+    far_m = _far_m(known.case_points, here)
 
     def rank(i: int) -> tuple[int, float, str]:
         step = _ADMINISTRATIVE.index(shared[i].kind)
@@ -256,4 +269,4 @@ def _cases(known: Snapshot, point: shapely.Point, areas: Sequence[Area], as_of: 
     ranked = [*sorted(shared, key=rank), *_nearest(known.cases, others, far_m, most=_MOST_CASES)]
     for i in ranked[:_MOST_CASES]:
         key = shared[i].key if i in shared else ""
-        yield CaseMatch(known.cases[i], key, _way_to(known.case_points[i], point))
+        yield CaseMatch(known.cases[i], key, _way_to(known.case_points, far_m, i, here))

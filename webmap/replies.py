@@ -1,21 +1,22 @@
 """The answer for a place in words: one shape for the page, the panel, JSON and plain text.
 
 What is said of an organisation, area or case is the same in every answer in one language: it is put into
-words once and kept with its `Voice`, so that an answer adds only why somebody matched and the way.
+words once and kept in its `Voice`, so that an answer adds only why somebody matched and the way. Nothing is
+kept elsewhere: what was said of an earlier state of the store must not hold its snapshot in memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
-from typing import Any, cast
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from flask import request, url_for
 from flask_babel import gettext
 
 from layers import answers, dates, practices, snapshot
 from layers.answers import Answer, CaseMatch, Match, RoleAnswer, Way
-from layers.catalog import Worry
+from layers.catalog import Role, Worry
 from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
 from layers.places import Body, Source
@@ -47,20 +48,42 @@ _NOTES = (
 
 
 _Days = tuple[tuple[str, str], ...]
+_Asked = ParamSpec("_Asked")
+_Said = TypeVar("_Said")
 
 
 @dataclass(frozen=True, eq=False)
 class Voice:
-    """How a request is answered: itself the key of what has been put into words for it.
+    """How a request is answered, and what has been put into words for it.
 
     Organisations and cases are kept by their identity, which lasts as long as `known` holds them: of one
-    key there may be several states. Nothing that is kept may be changed by those who get it.
+    key there may be several states; the rest by who made it and of what. Nothing that is kept may be changed
+    by those who get it.
     """
 
     known: Snapshot
     today: date
     bodies: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
     cases: dict[int, tuple[Shape, list[Shape]]] = field(default_factory=dict)
+    roles: dict[str, Shape] = field(default_factory=dict)
+    rest: dict[tuple[object, ...], Any] = field(default_factory=dict)
+
+
+def _kept(
+    make: Callable[Concatenate[Voice, _Asked], _Said],
+) -> Callable[Concatenate[Voice, _Asked], _Said]:
+    """Lets a voice keep what is made for it. Only for what the store and the catalogue name: never for what
+    a visitor may invent, which has no end.
+    """
+
+    @wraps(make)
+    def kept(voice: Voice, *asked: _Asked.args, **named: _Asked.kwargs) -> _Said:
+        key = (make, *asked)
+        if key not in voice.rest:
+            voice.rest[key] = make(voice, *asked, **named)
+        return cast(_Said, voice.rest[key])
+
+    return kept
 
 
 def _voice(today: date) -> Voice:
@@ -83,6 +106,7 @@ def known() -> Snapshot:
 def _taken(house: House, _revisions: Revisions) -> Snapshot:
     # Hundreds of thousands of areas would fill the memory of every process: they are drawn, not answered.
     kinds = {layer.kind for layer in house.instance.layers_of("areas") if layer.key not in big.huge()}
+    _voices.cache_clear()  # They would hold snapshots of which this has let go.
     return snapshot.take(db.session(), kinds | {"neighbour"})
 
 
@@ -137,9 +161,7 @@ def _worry(voice: Voice, worry: Worry) -> Shape:
 def _role(voice: Voice, found: RoleAnswer) -> Shape:
     role = found.role
     return {
-        "key": role.key,
-        "label": i18n.plain(role.label),
-        "advice": i18n.plain(role.advice),
+        **(voice.roles.get(role.key) or _told_role(voice, role)),
         "played": found.is_played,
         "areas": [_area(voice, area.key, area.accuracy) for area in found.areas],
         "matches": [_match(voice, match) for match in found.matches],
@@ -147,7 +169,12 @@ def _role(voice: Voice, found: RoleAnswer) -> Shape:
     }
 
 
-@lru_cache(maxsize=64)
+def _told_role(voice: Voice, role: Role) -> Shape:
+    what = {"key": role.key, "label": i18n.plain(role.label), "advice": i18n.plain(role.advice)}
+    return voice.roles.setdefault(role.key, what)
+
+
+@_kept
 def _if_none(voice: Voice, guide: str, keys_above: tuple[str, ...]) -> Shape:
     above = [body for body in voice.known.bodies if body.key in keys_above]
     return {
@@ -157,7 +184,7 @@ def _if_none(voice: Voice, guide: str, keys_above: tuple[str, ...]) -> Shape:
     }
 
 
-@lru_cache(maxsize=1024)
+@_kept
 def _guide(_voice: Voice, key: str) -> Shape | None:
     title = _guides(db.house(), db.revisions()).get(key)
     return {"key": key, "title": i18n.plain(title), "url": _url("practice", key=key)} if title else None
@@ -195,12 +222,12 @@ def _told(voice: Voice, body: Body) -> tuple[Shape, Shape]:
     return voice.bodies.setdefault(id(body), (who, whence))
 
 
-@lru_cache(maxsize=4096)
+@_kept
 def _reason(voice: Voice, why: str, area: str) -> str:
     return str(gettext(_REASONS[why])).format(area=_area_name(voice, area))
 
 
-@lru_cache(maxsize=128)
+@_kept
 def _sentence(_voice: Voice, text: str) -> str:
     return str(gettext(text))
 
@@ -245,7 +272,7 @@ def _told_case(voice: Voice, case: Case) -> tuple[Shape, list[Shape]]:
     return voice.cases.setdefault(id(case), (what, guides))
 
 
-@lru_cache(maxsize=1024)
+@_kept
 def _case_reason(voice: Voice, area: str) -> str:
     if not area:
         return str(gettext(_CASE_NEAR))
@@ -262,18 +289,23 @@ def _going(voice: Voice, way: Way | None) -> Shape:
 
 def _way(voice: Voice, way: Way) -> str:
     """A way as one would say it: 12 km to the north."""
-    said = context.distance(way.distance_m)
+    said = _distance(voice, *context.rounded(way.distance_m))
     if way.bearing is None or way.distance_m < 100:
         return said
     return f"{said} {_direction(voice, round(way.bearing / 45) % 8)}"
 
 
-@lru_cache(maxsize=64)
+@_kept
+def _distance(_voice: Voice, amount: float, unit: str) -> str:
+    return context.measured(amount, unit)
+
+
+@_kept
 def _direction(_voice: Voice, eighth: int) -> str:
     return context.direction(45 * eighth)
 
 
-@lru_cache(maxsize=8192)
+@_kept
 def _area(voice: Voice, key: str, accuracy: str) -> Shape:
     kind = key.partition(":")[0]
     return {
@@ -284,13 +316,13 @@ def _area(voice: Voice, key: str, accuracy: str) -> Shape:
     }
 
 
-@lru_cache(maxsize=8192)
+@_kept
 def _named(voice: Voice, key: str) -> Shape:
     kind, _, code = key.partition(":")
     return {"key": key, "name": _area_name(voice, key), "url": _url("area", kind=kind, code=code)}
 
 
-@lru_cache(maxsize=8192)
+@_kept
 def _area_name(_voice: Voice, key: str) -> str:
     return names.area(key)
 

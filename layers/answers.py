@@ -23,7 +23,7 @@ from layers.catalog import Instance, Role
 from layers.geo import Place
 from layers.places import Area, Body
 from layers.practices import Case
-from layers.snapshot import Flags, Numbers, Snapshot
+from layers.snapshot import Flags, Numbers, Positions, Snapshot
 
 INSIDE, SERVES, INHERITED, NEAREST = "inside", "serves", "inherited", "nearest"
 REASONS = (INSIDE, SERVES, INHERITED, NEAREST)
@@ -115,7 +115,6 @@ def answer(known: Snapshot, instance: Instance, *, place: Place, as_of: date) ->
     point = geo.metric_point(place, srid=known.srid)
     found = known.areas_at(point, as_of=as_of)
     areas = [area for area in found if area.kind != _ABROAD]
-    there = known.body_days.there(as_of)
     here = _Here(point, point.x, point.y, areas, {a.key for a in areas}, {a.kind for a in areas})
     far_m = _far_m(known.body_points, here)
     return Answer(
@@ -124,16 +123,16 @@ def answer(known: Snapshot, instance: Instance, *, place: Place, as_of: date) ->
         areas=tuple(areas),
         abroad=next((area for area in found if area.kind == _ABROAD), None) if not areas else None,
         shore=None if areas else _shore(known, here, as_of),
-        roles=tuple(_role(known, role, here, there, far_m) for role in instance.roles),
+        roles=tuple(_role(known, role, here, as_of, far_m) for role in instance.roles),
         cases=tuple(_cases(known, here, as_of)),
     )
 
 
-def _role(known: Snapshot, role: Role, here: _Here, there: Flags, far_m: Numbers) -> RoleAnswer:
-    players = there & _able(known, role)
-    responsible = dict(_responsible(known, here.areas, players))
-    players[list(responsible)] = False
-    near = _nearest(known.bodies, players, far_m, most=_MOST_NEAR)
+def _role(known: Snapshot, role: Role, here: _Here, as_of: date, far_m: Numbers) -> RoleAnswer:
+    players = known.roster(role.layer, role.capabilities, as_of)
+    responsible = dict(_responsible(known, here.areas, players.able))
+    others = [i for i in responsible if far_m[i] <= REACH_M]
+    near = _nearest(known.bodies, players.positions, far_m, most=_MOST_NEAR, but=others)
     matches = [
         *(_match(known, i, why, key, here, far_m) for i, (why, key) in responsible.items()),
         *(_match(known, i, NEAREST, "", here, far_m) for i in near),
@@ -146,14 +145,6 @@ def plays(role: Role, body: Body) -> bool:
     """Whether an organisation can play a role; one that is closed plays none."""
     able = not role.capabilities or not set(role.capabilities).isdisjoint(body.capabilities)
     return role.layer == body.layer and able and body.readiness != "closed"
-
-
-def _able(known: Snapshot, role: Role) -> Flags:
-    """Which organisations of a snapshot can play a role: `plays` for all of them at once."""
-    able: Flags = np.zeros(len(known.bodies), dtype=np.bool_)
-    for capability in role.capabilities or ("",):
-        able |= known.able.get((role.layer, capability), False)
-    return able
 
 
 def _rank(match: Match) -> tuple[int, float, str]:
@@ -199,12 +190,14 @@ def _far_m(points: Numbers, here: _Here) -> Numbers:
     return far_m
 
 
-def _nearest(named: Sequence[Body | Case], wanted: Flags, far_m: Numbers, *, most: int) -> list[int]:
-    """Positions of the nearest within reach, those equally far by key."""
-    found = np.flatnonzero(wanted & (far_m <= REACH_M))
-    if len(found) > most:
-        found = found[far_m[found] <= np.partition(far_m[found], most - 1)[most - 1]]
-    return sorted(found.tolist(), key=lambda i: (far_m[i], named[i].key))[:most]
+def _nearest(
+    named: Sequence[Body | Case], wanted: Positions, far_m: Numbers, *, most: int, but: Sequence[int] = ()
+) -> list[int]:
+    """Positions of the nearest within reach, those equally far by key; `but` are not meant."""
+    wanted_m, last = far_m[wanted], most + len(but) - 1
+    limit_m = min(REACH_M, np.partition(wanted_m, last)[last]) if len(wanted) > last else REACH_M
+    found = wanted[wanted_m <= limit_m].tolist()
+    return sorted((i for i in found if i not in but), key=lambda i: (far_m[i], named[i].key))[:most]
 
 
 def _way_to(points: Numbers, far_m: Numbers, position: int, here: _Here) -> Way | None:
@@ -223,10 +216,9 @@ def _way(distance_m: float, east_m: float, north_m: float) -> Way:
 def _shore(known: Snapshot, here: _Here, as_of: date) -> tuple[Area, Way] | None:
     """The nearest municipality, or county where there is none, within reach of a point at sea or abroad."""
     point = here.point
-    there = known.area_days.there(as_of)
     for kind in _ADMINISTRATIVE[1:3]:
-        found = known.of_kind.get(kind, ())
-        best = _nearest_area(known, [i for i in found if there[i]], point)
+        of_kind = np.array(known.of_kind.get(kind, ()), dtype=np.intp)
+        best = _nearest_area(known, of_kind[known.area_days.there(as_of, of_kind)], point)
         if best is not None:
             end = shapely.get_point(shapely.shortest_line(point, known.shapes[best]), 1)
             east_m, north_m = end.x - here.east_m, end.y - here.north_m
@@ -234,7 +226,7 @@ def _shore(known: Snapshot, here: _Here, as_of: date) -> tuple[Area, Way] | None
     return None
 
 
-def _nearest_area(known: Snapshot, found: Sequence[int], point: shapely.Point) -> int | None:
+def _nearest_area(known: Snapshot, found: Positions, point: shapely.Point) -> int | None:
     """Which of some areas is the nearest within reach, the first by key of those equally far."""
     west, south, east, north = known.boxes[found].T
     aside_m = np.maximum(0, np.maximum(west - point.x, point.x - east))
@@ -245,7 +237,7 @@ def _nearest_area(known: Snapshot, found: Sequence[int], point: shapely.Point) -
     # No area is nearer than its box, so only those need a look whose box is as near as one whole area. The
     # millimetre is for rounding: the side of a box may be the area's own.
     one_m = shapely.distance(known.shapes[found[int(box_m.argmin())]], point)
-    near = np.array(found)[box_m <= one_m + 0.001]
+    near = found[box_m <= one_m + 0.001]
     far_m = shapely.distance(known.shapes[near], point)
     return int(near[far_m.argmin()]) if far_m.min() <= REACH_M else None
 
@@ -260,13 +252,14 @@ def _cases(known: Snapshot, here: _Here, as_of: date) -> Iterator[CaseMatch]:
                 if others[i]:
                     shared.setdefault(i, area)
     others[list(shared)] = False
+    unshared = np.flatnonzero(others)
     far_m = _far_m(known.case_points, here)
 
     def rank(i: int) -> tuple[int, float, str]:
         step = _ADMINISTRATIVE.index(shared[i].kind)
         return step, inf if isnan(far_m[i]) else far_m[i], known.cases[i].key
 
-    ranked = [*sorted(shared, key=rank), *_nearest(known.cases, others, far_m, most=_MOST_CASES)]
+    ranked = [*sorted(shared, key=rank), *_nearest(known.cases, unshared, far_m, most=_MOST_CASES)]
     for i in ranked[:_MOST_CASES]:
         key = shared[i].key if i in shared else ""
         yield CaseMatch(known.cases[i], key, _way_to(known.case_points, far_m, i, here))

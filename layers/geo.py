@@ -87,7 +87,7 @@ def moved(shapes: Shapes, *, source: str, target: int) -> Shapes:
 def metric_point(place: Place, *, srid: int) -> shapely.Point:
     """One place as a point in the metric system `srid`."""
     # One pair of numbers needs none of what arrays need: a fifth of the time, the same digits.
-    point = shapely.points(*_transform(WGS84, srid)(place.lon, place.lat))
+    point = shapely.points([*_transform(WGS84, srid)(place.lon, place.lat)])
     return cast(shapely.Point, shapely.set_srid(point, srid))
 
 

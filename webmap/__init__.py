@@ -8,7 +8,7 @@ from flask_compress import Compress
 from layers import catalog, store
 from layers.catalog import Basemap
 from layers.tiles import Shelf
-from webmap import addresses, api, context, db, drawn, errors, feeds, i18n, offline, pages, tiles
+from webmap import addresses, api, context, db, drawn, errors, feeds, i18n, offline, pages, params, tiles
 from webmap.settings import Settings
 
 # 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
@@ -36,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings()
     app = Flask(__name__)
+    app.request_class = params.Asking
     instance = catalog.read_instance(settings.instance)
     engine = store.open_store(settings.store_url(instance.key))
     app.config["COMPRESS_MIMETYPES"] = [

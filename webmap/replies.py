@@ -33,6 +33,8 @@ _REASONS = {
     answers.INHERITED: N_("Responsible for the whole of {area}."),
     answers.NEAREST: N_("Among the nearest by straight line."),
 }
+_AT_SEA = N_("This place is at sea. The nearest land is {area}, {way}.")
+_FAR_OUT = N_("This place is at sea, far from land.")
 _NOBODY = N_("No public source names anybody who is responsible for this here.")
 _CASE_SHARES = N_("A case of {area}.")
 _CASE_NEAR = N_("The nearest case.")
@@ -144,10 +146,10 @@ def _where(voice: Voice, found: Answer) -> str:
         )
     if found.shore:
         area, way = found.shore
-        return str(gettext(N_("This place is at sea. The nearest land is {area}, {way}."))).format(
+        return _sentence(voice, _AT_SEA).format(
             area=_area_name(voice, area.key), way=_way(voice, way)
         )
-    return str(gettext(N_("This place is at sea, far from land.")))
+    return _sentence(voice, _FAR_OUT)
 
 
 def _worry(voice: Voice, worry: Worry) -> Shape:
@@ -289,20 +291,16 @@ def _going(voice: Voice, way: Way | None) -> Shape:
 
 def _way(voice: Voice, way: Way) -> str:
     """A way as one would say it: 12 km to the north."""
-    said = _distance(voice, *context.rounded(way.distance_m))
+    amount, unit = context.rounded(way.distance_m)
     if way.bearing is None or way.distance_m < 100:
-        return said
-    return f"{said} {_direction(voice, round(way.bearing / 45) % 8)}"
+        return _said_way(voice, amount, unit, None)
+    return _said_way(voice, amount, unit, round(way.bearing / 45) % 8)
 
 
 @_kept
-def _distance(_voice: Voice, amount: float, unit: str) -> str:
-    return context.measured(amount, unit)
-
-
-@_kept
-def _direction(_voice: Voice, eighth: int) -> str:
-    return context.direction(45 * eighth)
+def _said_way(_voice: Voice, amount: float, unit: str, eighth: int | None) -> str:
+    said = context.measured(amount, unit)
+    return said if eighth is None else f"{said} {context.direction(45 * eighth)}"
 
 
 @_kept

@@ -87,7 +87,7 @@ class Snapshot:
         return [self.areas[i] for i in sorted(hits, key=lambda i: (-self.sizes_m2[i], self.areas[i].key))]
 
     def roster(self, layer: str, capabilities: tuple[str, ...], as_of: date) -> Roster:
-        """Who of a layer could do one of some things (none: anything) on a day; kept for the next question."""
+        """Who of a layer could do one of some things (none: anything) on a day; kept for next time."""
         asked = layer, capabilities, as_of
         if asked not in self.rosters:
             able: Flags = np.zeros(len(self.bodies), dtype=np.bool_)

@@ -12,7 +12,9 @@ a store that `turvakaart setup` has filled:
 
 * in process, one statement: the areas at the point and the three nearest organisations of each layer, as in
   bench_full.py, and no more;
-* over HTTP, tipg with uvicorn: the keys of the areas at the point, without their shapes, and no more.
+* over HTTP, tipg with uvicorn: the keys of the areas at the point, without their shapes, and no more; and
+  beside it what it can give of the whole question, in two requests: these, and the organisations within some
+  20 km, from which the client would have to find the nearest and all the rest.
 
 What is not installed is left out, and said so: apt install wrk postgresql postgis; pip install tipg uvicorn.
 """
@@ -56,20 +58,26 @@ from webmap.settings import Settings
 WORKERS = 2
 OURS = "/api/answer?lat={lat}&lon={lon}"
 PEER = "/collections/public.area/items?bbox={lon},{lat},{lon},{lat}&geom-column=none&properties=key&f=json"
+AROUND = (
+    "/collections/public.body/items?bbox={west},{south},{east},{north}"
+    "&properties=key,name,layer&limit=100&f=geojson"
+)
 PEER_NEEDS = ("tipg", "uvicorn")
 _ASK = """
-local template, seed = "TEMPLATE", SEED
-math.randomseed(seed)
+local templates, turn = {TEMPLATES}, 0
+math.randomseed(SEED)
 wrk.headers["Accept-Encoding"] = "ENCODING"
 request = function()
-  local lat = string.format("%.5f", 57.6 + 2 * math.random())
-  local lon = string.format("%.5f", 22 + 6 * math.random())
-  local path = template:gsub("{lat}", lat):gsub("{lon}", lon)
+  local lat, lon = 57.6 + 2 * math.random(), 22 + 6 * math.random()
+  local at = {lat = lat, lon = lon, west = lon - .35, south = lat - .18, east = lon + .35, north = lat + .18}
+  turn = turn % #templates + 1
+  local path = templates[turn]:gsub("{(%a+)}", function(name) return string.format("%.5f", at[name]) end)
   return wrk.format("GET", path)
 end
 done = function(summary, latency)
   local e = summary.errors
-  io.write(string.format('{"requests": %d, "us": %d, "bytes": %d, "failed": %d, "p50": %d, "p95": %d, "p99": %d}',
+  local form = '{"requests": %d, "us": %d, "bytes": %d, "failed": %d, "p50": %d, "p95": %d, "p99": %d}'
+  io.write(form:format(
     summary.requests, summary.duration, summary.bytes, e.connect + e.read + e.write + e.status + e.timeout,
     latency:percentile(50), latency:percentile(95), latency:percentile(99)))
 end
@@ -78,31 +86,44 @@ end
 
 @dataclass(frozen=True)
 class Asked:
-    """What wrk found: answers a second, their kB, and milliseconds by percentile."""
+    """What wrk found: questions answered a second, kB for each, and milliseconds a request by percentile."""
 
     rate: float
     kb: float
     ms: Mapping[int, float]
 
 
-def ask(address: str, path: str, *, seconds: int, connections: int, seed: int, encoding: str) -> Asked:
-    """Asks for random places for some seconds.
+def ask(
+    address: str, paths: Sequence[str], *, seconds: int, connections: int, seed: int, encoding: str
+) -> Asked:
+    """Asks for random places for some seconds; a question is one request of each path.
 
     Raises:
         Problem: an answer did not come, or was an error.
     """
-    script = _ASK.replace("TEMPLATE", path).replace("SEED", str(seed)).replace("ENCODING", encoding)
+    templates = ", ".join(json.dumps(path) for path in paths)
+    script = _ASK.replace("TEMPLATES", templates).replace("SEED", str(seed)).replace("ENCODING", encoding)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "ask.lua"
         file.write_text(script, encoding="utf-8")
-        line = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(file), address]
+        line = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "--timeout",
+            "30s",
+            "-s",
+            str(file),
+            address,
+        ]
         said = subprocess.run(line, check=True, capture_output=True, text=True).stdout
     found = json.loads(said[said.rindex("{") :])
     if found["failed"] or not found["requests"]:
-        raise problems.Problem(f"{address}{path} did not answer every question: {found}.")
+        raise problems.Problem(f"{address}{paths[0]} did not answer every question: {found}.")
     return Asked(
-        rate=found["requests"] / (found["us"] / 1e6),
-        kb=found["bytes"] / found["requests"] / 1000,
+        rate=found["requests"] / len(paths) / (found["us"] / 1e6),
+        kb=found["bytes"] / found["requests"] * len(paths) / 1000,
         ms={q: found[f"p{q}"] / 1000 for q in (50, 95, 99)},
     )
 
@@ -116,11 +137,13 @@ def filled(address: str, folder: Path) -> Iterator[str]:
     if address:
         yield address
         return
-    if oracle.conftest._tools() is None:
-        prepare.tell(f"Without PostGIS: {oracle.conftest.NO_POSTGIS}")
-        yield ""
-        return
-    with oracle.servers("") as server:
+    with ExitStack() as leaving:
+        try:
+            server = leaving.enter_context(oracle.servers(""))
+        except problems.Problem as problem:
+            prepare.tell(f"Without PostGIS: {problem}")
+            yield ""
+            return
         url = server.create()
         engine = store.open_store(url)
         imports.load(engine, catalog.read_instance(folder), now=datetime.now(tz=UTC), tell=lambda plan: None)
@@ -182,7 +205,9 @@ def whole_request(state: Path, folder: Path) -> list[Row]:
             raise problems.Problem(f"{place} was answered with {status}.")
 
     asked = bench_full.points()
-    environs = {place: EnvironBuilder(OURS.format(lat=place.lat, lon=place.lon)).get_environ() for place in asked}
+    environs = {
+        place: EnvironBuilder(OURS.format(lat=place.lat, lon=place.lon)).get_environ() for place in asked
+    }
     for place in asked[:200]:
         answer(place)
     taken = [bench.duration_ms(lambda: answer(place)) for place in asked]  # noqa: B023  called at once
@@ -196,20 +221,21 @@ def over_http(ours: str, peer: str, known: argparse.Namespace) -> list[Row]:
     """Each asked in turns, for other places each time; the last round counts."""
     for turn in range(known.rounds):
         how = {"seconds": known.seconds, "connections": known.connections, "seed": known.seed + turn}
-        mine = ask(ours, OURS, encoding="identity", **how)
-        packed = ask(ours, OURS, encoding="br", **how)
-        theirs = ask(peer, PEER, encoding="identity", **how) if peer else None
+        mine = ask(ours, [OURS], encoding="identity", **how)
+        packed = ask(ours, [OURS], encoding="br", **how)
+        theirs = ask(peer, [PEER], encoding="identity", **how) if peer else None
+        both = ask(peer, [PEER, AROUND], encoding="identity", **how) if peer else None
     words = f"over HTTP, {WORKERS} processes, {known.connections} connections"
     return [
         (f"{words}: answers a second", mine.rate, theirs.rate if theirs else None),
         *((f"{words}: p{q} ms", mine.ms[q], theirs.ms[q] if theirs else None) for q in (50, 95, 99)),
         (f"{words}: kB", mine.kb, theirs.kb if theirs else None),
+        ("the same, the peer in two requests: answers a second", mine.rate, both.rate if both else None),
+        ("the same, the peer in two requests: kB", mine.kb, both.kb if both else None),
         ("the same, compressed: answers a second", packed.rate, None),
         *((f"the same, compressed: p{q} ms", packed.ms[q], None) for q in (50, 95, 99)),
         ("the same, compressed: kB", packed.kb, None),
     ]
-
-
 
 
 def load_average() -> str:
@@ -240,7 +266,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--postgis", default="", help="a store of the same instance, postgresql+psycopg://…")
     parser.add_argument("--seconds", type=int, default=10, help="of each round; default: 10")
     parser.add_argument("--rounds", type=int, default=2, help="the last one counts; default: 2")
-    parser.add_argument("--connections", type=int, default=8, help="default: 8")
+    parser.add_argument("--connections", type=int, default=16, help="default: 16")
     parser.add_argument("--seed", type=int, default=bench.SEED, help="of the places")
     return parser.parse_args(arguments)
 

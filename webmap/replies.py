@@ -79,7 +79,7 @@ def _kept(
     """
 
     @wraps(make)
-    def kept(voice: Voice, *asked: _Asked.args, **named: _Asked.kwargs) -> _Said:
+    def kept(voice: Voice, /, *asked: _Asked.args, **named: _Asked.kwargs) -> _Said:
         key = (make, *asked)
         if key not in voice.rest:
             voice.rest[key] = make(voice, *asked, **named)
@@ -146,9 +146,7 @@ def _where(voice: Voice, found: Answer) -> str:
         )
     if found.shore:
         area, way = found.shore
-        return _sentence(voice, _AT_SEA).format(
-            area=_area_name(voice, area.key), way=_way(voice, way)
-        )
+        return _sentence(voice, _AT_SEA).format(area=_area_name(voice, area.key), way=_way(voice, way))
     return _sentence(voice, _FAR_OUT)
 
 

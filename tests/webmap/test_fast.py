@@ -1,4 +1,4 @@
-"""The quick path to an answer gives what the plain one gives, on any day, in any language, after any import."""
+"""The quick path to an answer gives what the plain one gives, on any day, in any language, after imports."""
 
 import gc
 import json
@@ -53,7 +53,9 @@ def questions(number):
             "lat": f"{chance.uniform(57.4, 59.8):.5f}",
             "lon": f"{chance.uniform(21.5, 28.3):.5f}",
             "lang": chance.choice(["et", "en", "ru"]),
-            **chance.choice([{}, {"as_of": "2012-05-15"}, {"as_of": "2017-10"}, {"known": "2026-11-22T07:00:00Z"}]),
+            **chance.choice(
+                [{}, {"as_of": "2012-05-15"}, {"as_of": "2017-10"}, {"known": "2026-11-22T07:00:00Z"}]
+            ),
         }
 
 

@@ -1,8 +1,8 @@
 """Several processes behind one address, for a computer with several cores and many visitors.
 
 Granian is the server here, and waitress stays the one of a single process: with 16 kB an answer, two
-processes and one asking client, Granian carried six times as many answers a second as gunicorn's threads,
-it runs on Windows too, and starts a process anew that has ended. The application is made and warmed once,
+processes and one asking client, Granian carried five to seven times as many a second as gunicorn's threads.
+It runs on Windows too, and starts a process anew that has ended. The application is made and warmed once,
 then the processes fork from it and share what it holds in memory; where there is no fork, each makes its own.
 """
 

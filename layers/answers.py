@@ -12,10 +12,11 @@ Five reasons make an organisation part of the answer, in this order; where sever
 Farther than `REACH_M` from all of it the answer has nothing to tell, and says so (`Answer.is_unknown`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from math import atan2, degrees, inf, isnan
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -25,7 +26,7 @@ from layers.catalog import Instance, Role
 from layers.geo import Place
 from layers.places import Area, Body
 from layers.practices import Case
-from layers.snapshot import Flags, Numbers, Sized, Snapshot
+from layers.snapshot import Flags, Numbers, Positions, Sized, Snapshot
 
 INSIDE, SERVES, INHERITED, SHORE, NEAREST = "inside", "serves", "inherited", "shore", "nearest"
 REASONS = (INSIDE, SERVES, INHERITED, SHORE, NEAREST)
@@ -114,6 +115,21 @@ class Answer:
         return not (self.areas or self.shore or self.cases or any(role.matches for role in self.roles))
 
 
+class _Here(NamedTuple):
+    """The place as every part of the answer needs it: in metres, and the areas in which it lies.
+
+    Where it lies in none, `ashore` are those of the nearest land.
+    """
+
+    point: shapely.Point
+    east_m: float
+    north_m: float
+    areas: Sequence[Area]
+    ashore: Sequence[Area]
+    keys: Set[str]
+    kinds: Set[str]
+
+
 def answer(
     known: Snapshot, instance: Instance, *, place: Place, as_of: date, more: Sequence[Sized] = ()
 ) -> Answer:
@@ -124,42 +140,38 @@ def answer(
     point = geo.metric_point(place, srid=known.srid)
     found = known.areas_at(point, as_of=as_of, more=more)
     areas = [area for area in found if area.kind != _ABROAD]
-    there = known.body_days.there(as_of)
-    far_m = _far_m(known.body_points, point)
     landing = None if areas else _landing(known, point, as_of)
     ashore = _ashore(known, *landing, as_of) if landing else []
+    here = _Here(point, point.x, point.y, areas, ashore, {a.key for a in areas}, {a.kind for a in areas})
+    far_m = _far_m(known.body_points, here)
     return Answer(
         place=place,
         as_of=as_of,
         areas=tuple(areas),
         abroad=next((area for area in found if area.kind == _ABROAD), None) if not areas else None,
-        shore=(known.areas[landing[0]], _way_between(point, landing[1])) if landing else None,
+        shore=(known.areas[landing[0]], _way_between(here, landing[1])) if landing else None,
         ashore=tuple(ashore),
-        roles=tuple(_role(known, role, point, areas, ashore, there, far_m) for role in instance.roles),
-        cases=tuple(_cases(known, point, areas, as_of)),
+        roles=tuple(_role(known, role, here, as_of, far_m) for role in instance.roles),
+        cases=tuple(_cases(known, here, as_of)),
     )
 
 
-def _role(
-    known: Snapshot,
-    role: Role,
-    point: shapely.Point,
-    areas: Sequence[Area],
-    ashore: Sequence[Area],
-    there: Flags,
-    far_m: Numbers,
-) -> RoleAnswer:
-    players = there & _able(known, role)
-    responsible = dict(_responsible(known, areas, players) if areas else _of_shore(known, ashore, players))
-    players[list(responsible)] = False
-    near = _nearest(known.bodies, players, far_m, most=_MOST_NEAR)
+def _role(known: Snapshot, role: Role, here: _Here, as_of: date, far_m: Numbers) -> RoleAnswer:
+    players = known.roster(role.layer, role.capabilities, as_of)
+    responsible = dict(
+        _responsible(known, here.areas, players.able)
+        if here.areas
+        else _of_shore(known, here.ashore, players.able)
+    )
+    others = [i for i in responsible if far_m[i] <= REACH_M]
+    near = _nearest(known.bodies, players.positions, far_m, most=_MOST_NEAR, but=others)
     matches = [
-        *(_match(known, i, why, key, point, areas) for i, (why, key) in responsible.items()),
-        *(_match(known, i, NEAREST, "", point, areas) for i in near),
+        *(_match(known, i, why, key, here, far_m) for i, (why, key) in responsible.items()),
+        *(_match(known, i, NEAREST, "", here, far_m) for i in near),
     ]
     own, own_ashore = (
         tuple(area for area in found if area.kind == role.area) if role.area else ()
-        for found in (areas, ashore)
+        for found in (here.areas, here.ashore)
     )
     return RoleAnswer(role, own, own_ashore, tuple(sorted(matches, key=_rank)))
 
@@ -168,14 +180,6 @@ def plays(role: Role, body: Body) -> bool:
     """Whether an organisation can play a role; one that is closed plays none."""
     able = not role.capabilities or not set(role.capabilities).isdisjoint(body.capabilities)
     return role.layer == body.layer and able and body.readiness != "closed"
-
-
-def _able(known: Snapshot, role: Role) -> Flags:
-    """Which organisations of a snapshot can play a role: `plays` for all of them at once."""
-    able: Flags = np.zeros(len(known.bodies), dtype=np.bool_)
-    for capability in role.capabilities or ("",):
-        able |= known.able.get((role.layer, capability), False)
-    return able
 
 
 def _rank(match: Match) -> tuple[int, float, str]:
@@ -216,45 +220,48 @@ def _of_shore(
                 yield position, (SHORE, area.key)
 
 
-def _match(
-    known: Snapshot, position: int, why: str, key: str, point: shapely.Point, areas: Sequence[Area]
-) -> Match:
+def _match(known: Snapshot, position: int, why: str, key: str, here: _Here, far_m: Numbers) -> Match:
     body = known.bodies[position]
-    here = {area.key for area in areas}
     own = (("county", body.county), ("municipality", body.municipality))
     across = tuple(
         f"{kind}:{code}"
         for kind, code in own
-        if code and f"{kind}:{code}" not in here and any(area.kind == kind for area in areas)
+        if code and kind in here.kinds and f"{kind}:{code}" not in here.keys
     )
-    return Match(body, why, key, _way_to(known.body_points[position], point), across)
+    return Match(body, why, key, _way_to(known.body_points, far_m, position, here), across)
 
 
-def _far_m(points: Numbers, point: shapely.Point) -> Numbers:
+def _far_m(points: Numbers, here: _Here) -> Numbers:
     """How far points are, metres to the tenth; NaN where one is not known."""
-    far_m: Numbers = np.hypot(points[:, 0] - point.x, points[:, 1] - point.y).round(1)
+    far_m: Numbers = np.hypot(points[:, 0] - here.east_m, points[:, 1] - here.north_m).round(1)
     return far_m
 
 
-def _nearest(named: Sequence[Body | Case], wanted: Flags, far_m: Numbers, *, most: int) -> list[int]:
-    """Positions of the nearest within reach, those equally far by key."""
-    found = np.flatnonzero(wanted & (far_m <= REACH_M))
-    if len(found) > most:
-        found = found[far_m[found] <= np.partition(far_m[found], most - 1)[most - 1]]
-    return sorted(found.tolist(), key=lambda i: (far_m[i], named[i].key))[:most]
+def _nearest(
+    named: Sequence[Body | Case], wanted: Positions, far_m: Numbers, *, most: int, but: Sequence[int] = ()
+) -> list[int]:
+    """Positions of the nearest within reach, those equally far by key; `but` are not meant."""
+    wanted_m, last = far_m[wanted], most + len(but) - 1
+    limit_m = min(REACH_M, np.partition(wanted_m, last)[last]) if len(wanted) > last else REACH_M
+    found = wanted[wanted_m <= limit_m].tolist()
+    return sorted((i for i in found if i not in but), key=lambda i: (far_m[i], named[i].key))[:most]
 
 
-def _way_to(end: Numbers, point: shapely.Point) -> Way | None:
-    """The way from a point to another; None where the other is not known."""
-    return None if isnan(end[0]) else _way(float(end[0]) - point.x, float(end[1]) - point.y)
+def _way_to(points: Numbers, far_m: Numbers, position: int, here: _Here) -> Way | None:
+    """The way to one of some points, all of whose distances are known; None where it is not known itself."""
+    distance_m = far_m.item(position)
+    if isnan(distance_m):
+        return None
+    east_m, north_m = points[position].tolist()
+    return _way(distance_m, east_m - here.east_m, north_m - here.north_m)
 
 
-def _way_between(start: shapely.Point, end: shapely.Point) -> Way:
-    return _way(end.x - start.x, end.y - start.y)
+def _way_between(here: _Here, end: shapely.Point) -> Way:
+    east_m, north_m = end.x - here.east_m, end.y - here.north_m
+    return _way(float(np.hypot(east_m, north_m).round(1)), east_m, north_m)
 
 
-def _way(east_m: float, north_m: float) -> Way:
-    distance_m = float(np.hypot(east_m, north_m).round(1))
+def _way(distance_m: float, east_m: float, north_m: float) -> Way:
     return Way(distance_m, round(degrees(atan2(east_m, north_m)) % 360, 1) if distance_m else None)
 
 
@@ -263,10 +270,9 @@ def _landing(known: Snapshot, point: shapely.Point, as_of: date) -> tuple[int, s
 
     None where nothing is within reach of a point at sea or abroad.
     """
-    there = known.area_days.there(as_of)
     for kind in _ADMINISTRATIVE[1:3]:
-        found = known.of_kind.get(kind, ())
-        best = _nearest_area(known, [i for i in found if there[i]], point)
+        of_kind = np.array(known.of_kind.get(kind, ()), dtype=np.intp)
+        best = _nearest_area(known, of_kind[known.area_days.there(as_of, of_kind)], point)
         if best is not None:
             return best, shapely.get_point(shapely.shortest_line(point, known.shapes[best]), 1)
     return None
@@ -274,13 +280,14 @@ def _landing(known: Snapshot, point: shapely.Point, as_of: date) -> tuple[int, s
 
 def _ashore(known: Snapshot, landed: int, landing: shapely.Point, as_of: date) -> list[Area]:
     """The areas that reach the nearest point of the land, the largest first; of its own kind it alone."""
-    there, own = known.area_days.there(as_of), known.areas[landed]
+    own = known.areas[landed]
     near = known.tree.query(landing, predicate="dwithin", distance=_ASHORE_M)
-    found = [i for i in near if there[i] and (i == landed or known.areas[i].kind not in (own.kind, _ABROAD))]
+    there = near[known.area_days.there(as_of, near)].tolist()
+    found = [i for i in there if i == landed or known.areas[i].kind not in (own.kind, _ABROAD)]
     return [known.areas[i] for i in sorted(found, key=lambda i: (-known.sizes_m2[i], known.areas[i].key))]
 
 
-def _nearest_area(known: Snapshot, found: Sequence[int], point: shapely.Point) -> int | None:
+def _nearest_area(known: Snapshot, found: Positions, point: shapely.Point) -> int | None:
     """Which of some areas is the nearest within reach, the first by key of those equally far."""
     west, south, east, north = known.boxes[found].T
     aside_m = np.maximum(0, np.maximum(west - point.x, point.x - east))
@@ -291,28 +298,29 @@ def _nearest_area(known: Snapshot, found: Sequence[int], point: shapely.Point) -
     # No area is nearer than its box, so only those need a look whose box is as near as one whole area. The
     # millimetre is for rounding: the side of a box may be the area's own.
     one_m = shapely.distance(known.shapes[found[int(box_m.argmin())]], point)
-    near = np.array(found)[box_m <= one_m + 0.001]
+    near = found[box_m <= one_m + 0.001]
     far_m = shapely.distance(known.shapes[near], point)
     return int(near[far_m.argmin()]) if far_m.min() <= REACH_M else None
 
 
-def _cases(known: Snapshot, point: shapely.Point, areas: Sequence[Area], as_of: date) -> Iterator[CaseMatch]:
+def _cases(known: Snapshot, here: _Here, as_of: date) -> Iterator[CaseMatch]:
     """Cases of the same settlement, municipality, then county, then the nearest: at most three."""
     others = known.case_days.there(as_of)
     shared: dict[int, Area] = {}
     for kind in _ADMINISTRATIVE[:3]:
-        for area in (area for area in reversed(areas) if area.kind == kind):
+        for area in (area for area in reversed(here.areas) if area.kind == kind):
             for i in known.sharing.get(area.key, ()):
                 if others[i]:
                     shared.setdefault(i, area)
     others[list(shared)] = False
-    far_m = _far_m(known.case_points, point)
+    unshared = np.flatnonzero(others)
+    far_m = _far_m(known.case_points, here)
 
     def rank(i: int) -> tuple[int, float, str]:
         step = _ADMINISTRATIVE.index(shared[i].kind)
         return step, inf if isnan(far_m[i]) else far_m[i], known.cases[i].key
 
-    ranked = [*sorted(shared, key=rank), *_nearest(known.cases, others, far_m, most=_MOST_CASES)]
+    ranked = [*sorted(shared, key=rank), *_nearest(known.cases, unshared, far_m, most=_MOST_CASES)]
     for i in ranked[:_MOST_CASES]:
         key = shared[i].key if i in shared else ""
-        yield CaseMatch(known.cases[i], key, _way_to(known.case_points[i], point))
+        yield CaseMatch(known.cases[i], key, _way_to(known.case_points, far_m, i, here))

@@ -160,7 +160,7 @@ def _joined(session: Session, area: Area) -> list[str]:
     """The names of what an area was formed from, and of what that had been formed from."""
     own = set(area.names.values())
     names = [name for part in area.facts.get("formed_from", "").split(";") if (name := part.strip())]
-    if area.valid_from:
+    if names and area.valid_from:  # Nobody formed from nothing has a name to find.
         day_before = dates.first_day(area.valid_from) - timedelta(days=1)
         for earlier in places.areas(session, area.kind, as_of=day_before):
             if not set(names).isdisjoint(earlier.names.values()):

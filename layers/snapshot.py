@@ -8,9 +8,9 @@ the few that it names. Measured on Estonia's own data: areas at a point 0.03 ms 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -24,23 +24,33 @@ from layers.practices import Case
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 Ordinals = np.ndarray[Any, np.dtype[np.int32]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Positions = np.ndarray[Any, np.dtype[np.intp]]
 Sized = tuple[Area, float]
 """An area and its size in square metres."""
 _ALWAYS, _NEVER = 0, 10**9
 _CLOSED = "closed"
+_MOST_ROSTERS = 256
 
 
 @dataclass(frozen=True)
 class Days:
-    """From when to when things were so, as numbers of days; `there` tells which were so on a day."""
+    """From when to when things were so, as numbers of days."""
 
     first: Ordinals
     ended: Ordinals
 
-    def there(self, as_of: date) -> Flags:
+    def there(self, as_of: date, of: Any = ...) -> Flags:
+        """Which were so on a day: all of them, or those at some positions."""
         day = as_of.toordinal()
-        found: Flags = (self.first <= day) & (self.ended > day)
+        found: Flags = (self.first[of] <= day) & (self.ended[of] > day)
         return found
+
+
+class Roster(NamedTuple):
+    """Who can do something on a day, as flags over all organisations and as their positions."""
+
+    able: Flags
+    positions: Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +80,31 @@ class Snapshot:
     case_days: Days
     case_points: Numbers
     sharing: Mapping[str, tuple[int, ...]]
+    rosters: dict[tuple[str, tuple[str, ...], date], Roster] = field(default_factory=dict)
 
     def areas_at(self, point: shapely.Point, *, as_of: date, more: Sequence[Sized] = ()) -> list[Area]:
         """Every area in which a metric point lies, the largest first; on a border it lies in both.
 
         `more` are areas that it does not hold, known to lie there on that day.
         """
-        there = self.area_days.there(as_of)
-        hits = [i for i in self.tree.query(point, predicate="intersects") if there[i]]
-        sized = [*((self.areas[i], float(self.sizes_m2[i])) for i in hits), *more]
+        found = self.tree.query(point, predicate="intersects")
+        hits = found[self.area_days.there(as_of, found)].tolist()
+        sized = [*((self.areas[i], self.sizes_m2.item(i)) for i in hits), *more]
         return [area for area, _ in sorted(sized, key=lambda one: (-one[1], one[0].key))]
+
+    def roster(self, layer: str, capabilities: tuple[str, ...], as_of: date) -> Roster:
+        """Who of a layer could do one of some things (none: anything) on a day; kept for next time."""
+        asked = layer, capabilities, as_of
+        found = self.rosters.get(asked)
+        if found is None:
+            able: Flags = np.zeros(len(self.bodies), dtype=np.bool_)
+            for capability in capabilities or ("",):
+                able |= self.able.get((layer, capability), False)
+            able &= self.body_days.there(as_of)
+            if len(self.rosters) >= _MOST_ROSTERS:
+                self.rosters.clear()  # A visitor may ask for any day.
+            found = self.rosters[asked] = Roster(able, np.flatnonzero(able))
+        return found
 
     def shapes_of(self, keys: Iterable[str], *, as_of: date) -> list[shapely.Geometry]:
         """The metric shapes of the areas with these keys, as they were on the day, by key."""
@@ -153,4 +178,5 @@ def _points(found: Sequence[Place | None], srid: int) -> Numbers:
     """Metric coordinates, one row a place: easting and northing."""
     points = [None if place is None else place.point() for place in found]
     moved = geo.to_metric(points, srid=srid)
-    return np.column_stack([shapely.get_x(moved), shapely.get_y(moved)]).reshape(-1, 2)
+    # A column's numbers lie side by side, as the distances of all at once need them.
+    return np.asfortranarray(np.column_stack([shapely.get_x(moved), shapely.get_y(moved)]).reshape(-1, 2))

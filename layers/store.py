@@ -6,7 +6,7 @@ otherwise SQLite answers "database is locked" (18 of 24 first starts failed so w
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 
 from layers import columns
 from layers.errors import BadStoreAddress, StoreBroken, StoreNotReady
-from layers.model import Base, Edition
+from layers.model import Base, Edition, Revision
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_140_812  # Any number that no other program on the same server takes.
+_REVISIONS = str(select(Revision.layer, Revision.number))
 _PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000")
 
 
@@ -84,6 +85,22 @@ def writing(engine: Engine, *, srid: int) -> Iterator[Session]:
 def _wait_for_turn(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def revisions(engine: Engine) -> tuple[tuple[str, int], ...]:
+    """The state of every layer, sorted, by one statement past the sessions: asked before every answer.
+
+    Without a session, its transaction and the compiler it takes an eighth of the time. What a session reads
+    later is as new as this or newer.
+    """
+    try:
+        with closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(_REVISIONS)
+            return tuple(sorted((layer, number) for layer, number in cursor.fetchall()))
+    except engine.dialect.loaded_dbapi.Error:
+        with engine.connect() as again:  # So that what is wrong is raised as from any other question.
+            return tuple(sorted((row.layer, row.number) for row in again.exec_driver_sql(_REVISIONS)))
 
 
 def look_back(session: Session, moment: str) -> None:

@@ -90,10 +90,11 @@ class Running:
 
 
 @contextmanager
-def serving(state: Path, instance: Path = INSTANCE) -> Iterator[Running]:
+def serving(state: Path, instance: Path = INSTANCE, *, workers: int = 1) -> Iterator[Running]:
     """Serves an instance, Estonia at first, from a store in `state`, which the first start makes."""
     port = free_port()
     line = [sys.executable, "-m", "webmap.cli", "serve", "--port", str(port), "--no-browser"]
+    line += ["--workers", str(workers)]
     ours = {name: value for name, value in os.environ.items() if not name.startswith("WEBMAP_")}
     ours |= {"WEBMAP_STATE": str(state), "WEBMAP_INSTANCE": str(instance)}
     begun = time.perf_counter()

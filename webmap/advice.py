@@ -71,15 +71,26 @@ def _territory(house: House, known: Snapshot, epoch: date) -> Territory:
 
 def best(known: Snapshot, area: str, *, as_of: date) -> Mapping[str, Best]:
     """By role, what fits a municipality or county (`kind:code`) best; nothing for any other area."""
-    return _best(db.house(), territory(known, as_of=as_of), area)
+    return _best(db.house(), known, epoch(known, as_of), area)
 
 
 @lru_cache(maxsize=4096)
-def _best(house: House, found: Territory, area: str) -> Mapping[str, Best]:
+def _best(house: House, known: Snapshot, epoch: date, area: str) -> Mapping[str, Best]:
+    found = _territory(house, known, epoch)
     if area not in found.profiles:
         return {}
-    audiences = {one.key: one.audiences for one in practices.practices(db.session(), as_of=found.as_of)}
-    return fit.best(found, area, house.instance.roles, audiences)
+    return fit.best(found, area, house.instance.roles, _audiences(house, known, epoch))
+
+
+@lru_cache(maxsize=8)
+def _audiences(_house: House, _known: Snapshot, epoch: date) -> Mapping[str, tuple[str, ...]]:
+    return {one.key: one.audiences for one in practices.practices(db.session(), as_of=epoch)}
+
+
+def forget() -> None:
+    """Lets go of every snapshot; what is asked of one again is found again."""
+    for kept in (_turns, _territory, _best, _audiences):
+        kept.cache_clear()
 
 
 def why(found: Suggestion) -> str:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 
 from layers import places
-from webmap import context, db, fits, histories, hits, i18n, names, openapi, packed, params, replies
+from webmap import context, db, fits, histories, hits, i18n, names, openapi, packed, params, replies, written
 from webmap.db import House, Revisions
 
 bp = Blueprint("api", __name__, url_prefix="/api")
@@ -31,7 +31,7 @@ def answer() -> ResponseReturnValue:
     if params.one_of(args, "format", {"json": "", "text": ""}) == "text":
         response = Response(render_template("answer.txt", reply=reply), mimetype="text/plain")
     else:
-        response = Response(json.dumps(reply, ensure_ascii=False), mimetype="application/json")
+        response = Response(written.written(reply), mimetype="application/json")
     return packed.conditional(response, "public, max-age=60")
 
 

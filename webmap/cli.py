@@ -43,10 +43,20 @@ def setup(instance: Path | None) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
-def serve(instance: Path | None, host: str, port: int, no_browser: bool) -> None:
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Processes that answer, for many visitors; with several no browser is opened.",
+)
+def serve(instance: Path | None, host: str, port: int, no_browser: bool, workers: int) -> None:
     """Sets the store up when needed, then serves the map."""
     settings = _settings(instance)
     _set_up(settings)
+    if workers > 1:
+        _serve_by_many(settings, host=host, port=port, workers=workers)
+        return
     from webmap import create_app  # Folium and Flask take a second; setup does without them.
 
     _serve(create_app(settings), host=host, port=port, browse=not no_browser)
@@ -195,17 +205,37 @@ def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
     try:
         server = create_server(app, host=host, port=port, threads=8)
     except OSError as error:
-        raise click.ClickException(
-            f"Port {port} on {host} cannot be used ({error.strerror}). Choose another one with --port."
-        ) from error
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"http://{shown}:{port}/")
+        raise _unusable(host, port, error) from error
+    address = _address(host, port)
+    click.echo(address)
     if browse:
-        Timer(0.5, webbrowser.open, [f"http://{shown}:{port}/"]).start()
+        Timer(0.5, webbrowser.open, [address]).start()
     try:
         server.run()
     except KeyboardInterrupt:
         click.echo("Stopped.")
+
+
+def _serve_by_many(settings: Settings, *, host: str, port: int, workers: int) -> None:
+    from webmap import workers as processes
+
+    try:
+        processes.serve(
+            settings, host=host, port=port, workers=workers, tell=lambda: click.echo(_address(host, port))
+        )
+    except OSError as error:
+        raise _unusable(host, port, error) from error
+    click.echo("Stopped.")
+
+
+def _unusable(host: str, port: int, error: OSError) -> click.ClickException:
+    return click.ClickException(
+        f"Port {port} on {host} cannot be used ({error.strerror}). Choose another one with --port."
+    )
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _settings(instance: Path | None) -> Settings:

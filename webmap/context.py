@@ -165,12 +165,25 @@ def amount(number: int, qualifier: str) -> str:
 
 
 def distance(metres: float) -> str:
-    """A distance as one would say it: metres to the hundred, kilometres to the tenth, then whole."""
+    """A distance as one would say it."""
+    return measured(*rounded(metres))
+
+
+def rounded(metres: float) -> tuple[float, str]:
+    """A distance as exactly as one would say it: metres to the hundred, kilometres to the tenth, then whole.
+
+    Its unit is "meter" or "kilometer", and "" for none that is worth a number.
+    """
     if metres < 100:
-        return str(gettext(N_("in the same place")))
+        return 0, ""
     if metres < 950:
-        return i18n.measure(round(metres, -2), "meter")
-    return i18n.measure(round(metres / 1000, 1 if metres < 10_000 else None), "kilometer")
+        return round(metres, -2), "meter"
+    return round(metres / 1000, 1 if metres < 10_000 else None), "kilometer"
+
+
+def measured(amount: float, unit: str) -> str:
+    """A rounded distance in words."""
+    return i18n.measure(amount, unit) if unit else str(gettext(N_("in the same place")))
 
 
 def direction(bearing: float) -> str:

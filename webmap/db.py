@@ -51,14 +51,21 @@ def session() -> Session:
 def revisions() -> Revisions:
     """The state of every layer, read once a request: with it goes what has been kept.
 
-    A request that looks back has a state of its own.
+    A request that looks back has a state of its own. One that has asked nothing yet needs no session for it:
+    most answers are made of what has been kept.
     """
     if "revisions" not in g:
-        found = places.revisions(session())
-        if (newest := session().info.get("known")) is not None:
-            found |= {LOOKS_BACK: newest}
-        g.revisions = tuple(sorted(found.items()))
+        is_first = "session" not in g and not params.known(params.arguments())
+        g.revisions = store.revisions(house().engine) if is_first else _revisions_of(session())
     return cast(Revisions, g.revisions)
+
+
+def _revisions_of(asked: Session) -> Revisions:
+    """As the session sees them, in its own transaction."""
+    found = places.revisions(asked)
+    if (newest := asked.info.get("known")) is not None:
+        found |= {LOOKS_BACK: newest}
+    return tuple(sorted(found.items()))
 
 
 def _close(_error: BaseException | None) -> None:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import cast
 
-from flask import request
+from flask import Request, request
 
 from layers import dates
 from layers.errors import N_, BadDate, BadFrame, Invalid
@@ -60,8 +62,19 @@ class View:
         return f"{self.zoom:g}/{self.middle.lat:.8g}/{self.middle.lon:.8g}"
 
 
+class Asking(Request):
+    """A request that has its arguments as a plain dictionary too, the first of each name.
+
+    Werkzeug's own raises and catches an exception for every argument that is absent, and most are.
+    """
+
+    @cached_property
+    def plain(self) -> Mapping[str, str]:
+        return self.args.to_dict()
+
+
 def arguments() -> Mapping[str, str]:
-    return request.args
+    return cast(Asking, request).plain
 
 
 def today() -> date:

@@ -1,21 +1,22 @@
 """The answer for a place in words: one shape for the page, the panel, JSON and plain text.
 
 What is said of an organisation, area or case is the same in every answer in one language: it is put into
-words once and kept with its `Voice`, so that an answer adds only why somebody matched and the way.
+words once and kept in its `Voice`, so that an answer adds only why somebody matched and the way. Nothing is
+kept elsewhere: what was said of an earlier state of the store must not hold its snapshot in memory.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
-from typing import Any, cast
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from flask import request, url_for
 from flask_babel import gettext
 
 from layers import answers, contacts, dates, places, practices, snapshot
 from layers.answers import Answer, CaseMatch, Match, RoleAnswer, Way
-from layers.catalog import Worry
+from layers.catalog import Role, Worry
 from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
 from layers.places import Body, Source
@@ -64,15 +65,19 @@ _NOTES = (
 
 
 _Days = tuple[tuple[str, str], ...]
+_Asked = ParamSpec("_Asked")
+_Said = TypeVar("_Said")
+# Far more than Estonia needs; some hundred MB at most in all voices, where there are a million areas.
+_MOST_KEPT, _MOST_BEST = 32_768, 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Voice:
-    """How a request is answered: itself the key of what has been put into words for it.
+    """How a request is answered, and what has been put into words for it.
 
     Organisations and cases are kept by their identity, which lasts as long as `known` holds them: of one
-    key there may be several states. Nothing that is kept may be changed by those who get it. `unheld` are
-    the kinds of area that `known` does not hold.
+    key there may be several states; the rest by who made it and of what. Nothing that is kept may be changed
+    by those who get it. `unheld` are the kinds of area that `known` does not hold.
     """
 
     known: Snapshot
@@ -80,6 +85,29 @@ class Voice:
     unheld: frozenset[str] = frozenset()
     bodies: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
     cases: dict[int, tuple[Shape, list[Shape]]] = field(default_factory=dict)
+    roles: dict[str, Shape] = field(default_factory=dict)
+    best: dict[tuple[str, date], Mapping[str, Shape]] = field(default_factory=dict)
+    rest: dict[tuple[object, ...], Any] = field(default_factory=dict)
+
+
+def _kept(
+    make: Callable[Concatenate[Voice, _Asked], _Said],
+) -> Callable[Concatenate[Voice, _Asked], _Said]:
+    """Lets a voice keep what is made for it. Only for what the store and the catalogue name: never for what
+    a visitor may invent, which has no end.
+    """
+
+    @wraps(make)
+    def kept(voice: Voice, /, *asked: _Asked.args, **named: _Asked.kwargs) -> _Said:
+        key = (make, *asked)
+        try:
+            return cast(_Said, voice.rest[key])
+        except KeyError:
+            if len(voice.rest) >= _MOST_KEPT:
+                voice.rest.clear()  # The store may name a million areas that the snapshot does not hold.
+            return cast(_Said, voice.rest.setdefault(key, make(voice, *asked, **named)))
+
+    return kept
 
 
 def _voice(today: date) -> Voice:
@@ -102,6 +130,8 @@ def known() -> Snapshot:
 def _taken(house: House, _revisions: Revisions) -> Snapshot:
     # Hundreds of thousands of areas would fill the memory of every process: `_more` asks the store for them.
     kinds = _kinds(layer.key for layer in house.instance.layers_of("areas"))
+    _voices.cache_clear()  # They would hold snapshots of which this has let go,
+    advice.forget()  # and so would this.
     return snapshot.take(db.session(), {*kinds, "neighbour"} - _kinds(big.huge()))
 
 
@@ -200,9 +230,10 @@ def _where(voice: Voice, found: Answer) -> str:
                 "This place lies in no known area, most likely on water. The nearest land is {area}, {way}."
             )
         )
-        told.append(str(gettext(sentence)).format(area=_area_name(voice, area.key), way=_way(voice, way)))
+        said = _sentence(voice, sentence).format(area=_area_name(voice, area.key), way=_way(voice, way))
+        told.append(said)
     elif not found.abroad:
-        told.append(str(gettext(N_("This place lies in no known area."))))
+        told.append(_sentence(voice, N_("This place lies in no known area.")))
     return " ".join(told)
 
 
@@ -218,9 +249,7 @@ def _role(voice: Voice, found: RoleAnswer, shore: Shore, best: Shape | None) -> 
     role = found.role
     has_ashore = bool(found.ashore) or any(match.why == answers.SHORE for match in found.matches)
     return {
-        "key": role.key,
-        "label": i18n.plain(role.label),
-        "advice": i18n.plain(role.advice),
+        **(voice.roles.get(role.key) or _told_role(voice, role)),
         "played": found.is_played,
         "areas": [_area(voice, area.key, area.accuracy) for area in found.areas],
         "ashore": [
@@ -238,7 +267,12 @@ def _role(voice: Voice, found: RoleAnswer, shore: Shore, best: Shape | None) -> 
     }
 
 
-@lru_cache(maxsize=256)
+def _told_role(voice: Voice, role: Role) -> Shape:
+    what = {"key": role.key, "label": i18n.plain(role.label), "advice": i18n.plain(role.advice)}
+    return voice.roles.setdefault(role.key, what)
+
+
+@_kept
 def _if_none(voice: Voice, guide: str, keys_above: tuple[str, ...], setting: str, has_ashore: bool) -> Shape:
     """What to do where nobody is responsible; how to begin is told on land only, where people live."""
     above = [body for body in voice.known.bodies if body.key in keys_above]
@@ -250,7 +284,7 @@ def _if_none(voice: Voice, guide: str, keys_above: tuple[str, ...], setting: str
     }
 
 
-@lru_cache(maxsize=1024)
+@_kept
 def _guide(_voice: Voice, key: str) -> Shape | None:
     title = _guides(db.house(), db.revisions()).get(key)
     return {"key": key, "title": i18n.plain(title), "url": _url("practice", key=key)} if title else None
@@ -261,13 +295,20 @@ def _guides(_house: House, _revisions: Revisions) -> dict[str, Mapping[str, str]
     return {found.key: found.titles for found in practices.practices(db.session(), as_of=date.max)}
 
 
-@lru_cache(maxsize=4096)
 def _best(voice: Voice, area: str, as_of: date) -> Mapping[str, Shape]:
-    """By role, the practice and the case that fit the area best, and why."""
-    return _said_best(voice, area, advice.epoch(voice.known, as_of)) if area else {}
+    """By role, the practice and the case that fit the area best, and why; kept for next time."""
+    if not area:
+        return {}
+    # A visitor may ask for any day; the days on which something changes are few.
+    asked = area, advice.epoch(voice.known, as_of)
+    found = voice.best.get(asked)
+    if found is None:
+        if len(voice.best) >= _MOST_BEST:
+            voice.best.clear()
+        found = voice.best[asked] = _said_best(voice, *asked)
+    return found
 
 
-@lru_cache(maxsize=2048)
 def _said_best(voice: Voice, area: str, epoch: date) -> Mapping[str, Shape]:
     return {
         role: {
@@ -317,12 +358,12 @@ def _told(voice: Voice, body: Body) -> tuple[Shape, Shape]:
     return voice.bodies.setdefault(id(body), (who, whence))
 
 
-@lru_cache(maxsize=4096)
+@_kept
 def _reason(voice: Voice, why: str, area: str) -> str:
     return str(gettext(_REASONS[why])).format(area=_area_name(voice, area))
 
 
-@lru_cache(maxsize=128)
+@_kept
 def _sentence(_voice: Voice, text: str) -> str:
     return str(gettext(text))
 
@@ -367,7 +408,7 @@ def _told_case(voice: Voice, case: Case) -> tuple[Shape, list[Shape]]:
     return voice.cases.setdefault(id(case), (what, guides))
 
 
-@lru_cache(maxsize=1024)
+@_kept
 def _case_reason(voice: Voice, area: str) -> str:
     if not area:
         return str(gettext(_CASE_NEAR))
@@ -384,18 +425,19 @@ def _going(voice: Voice, way: Way | None) -> Shape:
 
 def _way(voice: Voice, way: Way) -> str:
     """A way as one would say it: 12 km to the north."""
-    said = context.distance(way.distance_m)
+    amount, unit = context.rounded(way.distance_m)
     if way.bearing is None or way.distance_m < 100:
-        return said
-    return f"{said} {_direction(voice, round(way.bearing / 45) % 8)}"
+        return _said_way(voice, amount, unit, None)
+    return _said_way(voice, amount, unit, round(way.bearing / 45) % 8)
 
 
-@lru_cache(maxsize=64)
-def _direction(_voice: Voice, eighth: int) -> str:
-    return context.direction(45 * eighth)
+@_kept
+def _said_way(_voice: Voice, amount: float, unit: str, eighth: int | None) -> str:
+    said = context.measured(amount, unit)
+    return said if eighth is None else f"{said} {context.direction(45 * eighth)}"
 
 
-@lru_cache(maxsize=8192)
+@_kept
 def _area(voice: Voice, key: str, accuracy: str) -> Shape:
     kind = key.partition(":")[0]
     return {
@@ -406,13 +448,13 @@ def _area(voice: Voice, key: str, accuracy: str) -> Shape:
     }
 
 
-@lru_cache(maxsize=8192)
+@_kept
 def _named(voice: Voice, key: str) -> Shape:
     kind, _, code = key.partition(":")
     return {"key": key, "name": _area_name(voice, key), "url": _url("area", kind=kind, code=code)}
 
 
-@lru_cache(maxsize=8192)
+@_kept
 def _area_name(_voice: Voice, key: str) -> str:
     return names.area(key)
 

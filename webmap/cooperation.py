@@ -135,4 +135,5 @@ def _dot(body: Body, place: Place, ties: list[Tie]) -> dict[str, Any]:
         title=names.body(body),
         lines=[told],
         href=context.page("body", key=body.key),
+        link=gettext("Its page"),
     )

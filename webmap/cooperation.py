@@ -23,8 +23,6 @@ bp = Blueprint("cooperation", __name__)
 @bp.get("/<language>/network")
 def network() -> ResponseReturnValue:
     found = _network(db.house(), db.revisions(), params.as_of(params.arguments()))
-    if params.one_of(params.arguments(), "format", ("csv",)):
-        return tables.csv([_row(one) for one in found.ties], name="network")
     linked = {body.key for tie in found.ties for body in (tie.first, tie.second)}
     return render_template(
         "pages/network.html",
@@ -69,6 +67,13 @@ def _outcomes(cases: tuple[Case, ...]) -> str:
     )
 
 
+@bp.get("/<language>/network.csv")
+def lines() -> ResponseReturnValue:
+    """Every pair of organisations with the cases in which both took part."""
+    found = _network(db.house(), db.revisions(), params.as_of(params.arguments()))
+    return tables.csv([_row(one) for one in found.ties], name="network")
+
+
 def _row(tie: Tie) -> dict[str, Any]:
     return {
         "first": tie.first.key,
@@ -84,7 +89,7 @@ def _row(tie: Tie) -> dict[str, Any]:
 def features() -> ResponseReturnValue:
     """Lines between organisations that met in a case, and those organisations, where a place is known."""
     found = _network(db.house(), db.revisions(), params.as_of(params.arguments()))
-    lines = [
+    drawn = [
         _line(one, one.first.place, one.second.place)
         for one in found.ties
         if one.first.place and one.second.place and one.first.place != one.second.place
@@ -95,7 +100,7 @@ def features() -> ResponseReturnValue:
         for body in (tie.first, tie.second):
             partners.setdefault(body.key, []).append(tie)
     dots = [_dot(body, body.place, partners[key]) for key, body in sorted(bodies.items()) if body.place]
-    response = jsonify({"type": "FeatureCollection", "features": [*lines, *dots]})
+    response = jsonify({"type": "FeatureCollection", "features": [*drawn, *dots]})
     response.mimetype = "application/geo+json"
     return response
 
@@ -135,4 +140,5 @@ def _dot(body: Body, place: Place, ties: list[Tie]) -> dict[str, Any]:
         title=names.body(body),
         lines=[told],
         href=context.page("body", key=body.key),
+        link=gettext("Its page"),
     )

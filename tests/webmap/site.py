@@ -127,7 +127,7 @@ def inside(page):
 
 
 _CARDS = 25  # One of so many safety cards is read: each is set in type, which takes a second.
-_FILES = re.compile(r"\.(atom|csv|ics|pdf|vcf)(\?|$)")
+_FILES = re.compile(r"\.(atom|csv|ics|pdf|txt|vcf)(\?|$)")
 
 
 def crawl(start, folder, state, turn, turns):

@@ -41,7 +41,7 @@ def features(client, kind):
 
 
 def test_the_file_has_every_pair_with_its_cases(client, ties):
-    answer = client.get(f"/en/network?format=csv&{ASKED}")
+    answer = client.get(f"/en/network.csv?{ASKED}")
     rows = csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig")))
 
     assert {(row["first"], row["second"]): row["cases"].split(";") for row in rows} == ties

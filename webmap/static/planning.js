@@ -50,10 +50,11 @@
 
   const radius = (size, zoom) => Math.max(1.5, Math.min(11, 1.2 + Math.sqrt(size || 0) / 28)) * (zoom < 8 ? 0.85 : zoom < 10 ? 1.4 : 2);
   const once = () => 1;
-  const drawn = (feature, latlng) => {
+  /* On one canvas with shapes and lines: another one above them would take their clicks. */
+  const drawn = (pane, feature, latlng) => {
     const { state, size } = feature.properties;
-    if (DOTS[state]) return L.circleMarker(latlng, { ...DOTS[state], radius: radius(size, 7), bubblingMouseEvents: false });
-    return new Mark(latlng, { rank: 0, crowd: once, radius: 6, weight: 1.5, fillOpacity: 1, bubblingMouseEvents: false, ...(MARKS[state] || MARKS.unit) });
+    if (DOTS[state]) return L.circleMarker(latlng, { pane, ...DOTS[state], radius: radius(size, 7), bubblingMouseEvents: false });
+    return new Mark(latlng, { pane, rank: 0, crowd: once, radius: 6, weight: 1.5, fillOpacity: 1, bubblingMouseEvents: false, ...(MARKS[state] || MARKS.unit) });
   };
   const look = ({ properties: { state, colour } }) => ({ ...(SHAPES[state] || {}), ...(colour && { fillColor: colour }) });
 
@@ -74,9 +75,11 @@
       const isPoint = ({ geometry }) => geometry.type === "Point";
       const order = (one) => (DOTS[one.properties.state] ? one.properties.size || 0 : Infinity); // Units above people.
       const sorted = [...features.filter((one) => !isPoint(one)), ...features.filter(isPoint).sort((a, b) => order(a) - order(b))];
-      const layer = L.geoJSON({ ...collection, features: sorted }, { pane: this.options.pane, style: (one) => (isPoint(one) ? {} : look(one)), pointToLayer: drawn, bubblingMouseEvents: false });
+      const layer = L.geoJSON({ ...collection, features: sorted }, { pane: this.options.pane, style: (one) => (isPoint(one) ? {} : look(one)), pointToLayer: (...point) => drawn(this.options.pane, ...point), bubblingMouseEvents: false });
       layer.eachLayer((one) => one.bindPopup(() => said(one.feature.properties), { maxWidth: 260 }));
       this.addLayer(layer);
+      const thin = layer.getLayers().find((one) => one.feature.geometry.type === "LineString");
+      if (thin) this.chart.getRenderer(thin).options.tolerance = 5; // A line must not be hit to the pixel.
       this.drawn = layer;
       this.resize();
       document.dispatchEvent(new CustomEvent("turvakaart:plan-drawn", { detail: { layer } }));

@@ -49,12 +49,12 @@ def test_a_guide_that_is_not_there_is_told(client):
 
 def test_markdown_becomes_plain_blocks_in_its_order():
     said = "## One\n\nA **bold** [link](case:x) and\nmore.\n\n### Two\n\n"
-    text = f"{said}- first\n- second\n  - deeper\n\n1. step <b>\n"
+    text = f"{said}- first\n- second\n  - deeper\n\n1. Step <b>\n"
 
     assert prose.blocks(text) == [
         {"kind": "heading", "level": 1, "text": "One"},
         {"kind": "text", "text": "A bold link and more."},
         {"kind": "heading", "level": 2, "text": "Two"},
         {"kind": "list", "items": ["first", "second", "deeper"]},
-        {"kind": "steps", "items": ["step <b>"]},
+        {"kind": "steps", "items": ["Step <b>"]},
     ]

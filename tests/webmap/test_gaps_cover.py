@@ -12,7 +12,8 @@ from layers.gaps import cover as covers
 from tests import make
 from tests.webmap import site
 from tests.webmap.site import look
-from webmap.planning import cover, world
+from webmap import params
+from webmap.planning import inquiry, world
 
 VORU = "0087"
 
@@ -27,7 +28,7 @@ def rows_of(client, query):
 @pytest.fixture(scope="module")
 def known(app):
     with app.test_request_context("/en/gaps/"):
-        return world.world(cover.params.today())
+        return world.world(params.today())
 
 
 def test_the_page_is_whole_in_every_language_and_named_in_the_header(client):
@@ -44,8 +45,8 @@ def test_the_page_is_whole_in_every_language_and_named_in_the_header(client):
 
 def test_the_sentence_of_a_county_is_what_the_rooms_below_count(client, known, app):
     with app.test_request_context("/en/gaps/"):
-        rule = cover._own_rule({"within": "15", "role": "rescue_land"}, known)
-        found = cover._service(known, rule)
+        rule = inquiry._own_rule({"within": "15", "role": "rescue_land"}, known)
+        found = inquiry.service_of(known, rule)
     inside = known.people.within("county", VORU)
     living = known.people.people[inside].sum()
     open_ = known.people.people[inside & ~found.covered].sum()
@@ -118,7 +119,7 @@ def test_a_standard_is_judged_rule_by_rule_and_its_source_is_told(client):
     assert "It asks for a crew of 4; the sources do not tell the crew." in found.text
     assert "not kept:" in found.text
     assert "volunteer rescue on land (only: state rescue unit or closed state rescue unit)." in found.text
-    assert "They name 6 units of this kind with a known place. Units" in found.text
+    assert "They name 6 units of this kind with a known place." in found.text
     assert "Where our reading is simpler:" in found.text
     assert "72.86 percent" in found.text
     assert any("issuu.com/estonianfirefightersforum" in link for link in found.links)
@@ -151,7 +152,7 @@ def test_units_on_which_people_hang_are_ranked(client, known, app):
 
     assert lost == sorted(lost, reverse=True)
     with app.test_request_context("/en/gaps/"):
-        found = cover._service(known, cover._own_rule({}, known))
+        found = inquiry.service_of(known, inquiry._own_rule({}, known))
     worst = covers.failures(known.people, found)[0]
     assert (rows[0]["key"], lost[0]) == (worst.key, round(worst.people))
     assert f'/en/bodies/{worst.key}"' in client.get("/en/gaps/").text

@@ -28,6 +28,13 @@ KINDS = {
     "practices": "practices/",
     "practice": "practices/neighbourhood-watch-sector",
     "data": "data",
+    "cover": "gaps/",
+    "missing": "gaps/missing",
+    "seams": "gaps/seams",
+    "never met": "gaps/bridges",
+    "what if": "gaps/whatif",
+    "where next": "gaps/siting",
+    "report": "gaps/report",
 }
 PARTS = ("body", "county", "here", "case", "practice")
 EVE, DAY = "2012-05-15", "2012-05-16"

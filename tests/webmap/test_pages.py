@@ -34,6 +34,13 @@ KINDS = {
     "slides": "practices/neighbourhood-watch-sector/slides",
     "about": "about",
     "network": "network",
+    "cover": "gaps/",
+    "missing": "gaps/missing",
+    "seams": "gaps/seams",
+    "never met": "gaps/bridges",
+    "what if": "gaps/whatif",
+    "where next": "gaps/siting",
+    "report": "gaps/report",
 }
 PARTS = ("body", "county", "here", "case", "practice")
 EVE, DAY = "2012-05-15", "2012-05-16"

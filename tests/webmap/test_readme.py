@@ -40,6 +40,14 @@ def test_every_layer_is_in_the_readme(readme):
     assert [key for key in keys if f"`{key}`" not in readme] == []
 
 
+def test_every_page_of_the_planner_is_in_the_readme(readme, app):
+    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("pages.gaps.")}
+    pages = sorted(one.removeprefix("/<language>/") for one in rules if not one.endswith((".js", ".geojson")))
+
+    assert len(pages) == 7
+    assert [page for page in pages if f"`{page}`" not in readme] == []
+
+
 def test_every_command_is_in_the_readme(readme):
     assert sorted(cli.cli.commands) == ["answer", "card", "gaps", "history", "serve", "setup"]
     assert [name for name in cli.cli.commands if f"turvakaart {name}" not in readme] == []

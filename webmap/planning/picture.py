@@ -33,7 +33,7 @@ def draw(known: World, found: Found, options: Options, *, county: str) -> str:
     height = round((north - south) * scale + 2 * _MARGIN + 30)
     ground = " ".join(frame.path(shape) for shape in drawn)
     parts = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:.0f} {height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:.0f} {height}">',
         f'<path d="{ground}" fill="#f4f1e8" fill-rule="evenodd" stroke="#9db0bc" stroke-width="1"/>',
         *_people(known, found, frame, county),
         *_units(known, found, frame, (west, south, east, north)),

@@ -72,28 +72,33 @@ document.addEventListener("turvakaart:ready", ({ detail: { map } }) => {
     return box;
   };
 
+  const place = (latlng) => {
+    const unit = moving;
+    moving = "";
+    add(`move:${unit}@${at(latlng)}`);
+  };
+  const adding = (latlng) => buttons([edits.dataset.add, () => add(`add:${at(latlng)}`)]);
   map.on("click", ({ latlng }) => {
-    if (moving) {
-      const unit = moving;
-      moving = "";
-      add(`move:${unit}@${at(latlng)}`);
-    } else {
-      const offer = buttons([edits.dataset.add, () => add(`add:${at(latlng)}`)]);
-      L.popup({ maxWidth: 240 }).setLatLng(latlng).setContent(offer).openOn(map);
-    }
+    if (moving) place(latlng);
+    else L.popup({ maxWidth: 240 }).setLatLng(latlng).setContent(adding(latlng)).openOn(map);
   });
   document.addEventListener("turvakaart:plan-drawn", ({ detail: { layer } }) => {
     layer.eachLayer((one) => {
       const { unit, state } = one.feature.properties;
-      if (!unit || state === "closed") return;
-      const said = one.getPopup().getContent()();
+      const said = one.getPopup().getContent();
       const move = () => {
         map.closePopup();
         moving = unit;
         say(edits.dataset.moving);
       };
-      said.append(buttons([edits.dataset.move, move], [edits.dataset.close, () => add(`close:${unit}`)]));
-      one.setPopupContent(said);
+      const changing = () => buttons([edits.dataset.move, move], [edits.dataset.close, () => add(`close:${unit}`)]);
+      one.setPopupContent(() => {
+        const box = said(one);
+        box.append(unit && state !== "closed" ? changing() : adding(one.getLatLng()));
+        return box;
+      });
+      /* A village is where a unit is put most often: its dot is no obstacle. */
+      one.on("click", () => moving && place(one.getLatLng()));
     });
   });
   document.addEventListener("keydown", ({ key }) => {

@@ -141,6 +141,19 @@ def test_what_was_known_earlier_is_let_go(served):
     assert len({id(known) for known in alive}) == len(alive) <= MOST_TAKEN
 
 
+def test_what_is_kept_has_an_end_and_the_answers_stay(client, monkeypatch):
+    asked = [question for question in questions(30) if question.get("known") is None]
+    wanted = [client.get("/api/answer", query_string=question).data for question in asked]
+    replies._voices.cache_clear()
+    monkeypatch.setattr(replies, "_MOST_KEPT", 7)
+    voices, voice = [], replies._voice
+    monkeypatch.setattr(replies, "_voice", lambda today: voices.append(voice(today)) or voices[-1])
+
+    assert [client.get("/api/answer", query_string=question).data for question in asked] == wanted
+    assert len(voices) == len(asked)
+    assert all(0 < len(one.rest) <= 7 for one in voices)
+
+
 def test_an_answer_that_repeats_opens_no_session(served, monkeypatch):
     client = served[2].test_client()
     first = client.get("/api/answer?lat=58.5&lon=24.5").data

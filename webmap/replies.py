@@ -68,7 +68,7 @@ _Days = tuple[tuple[str, str], ...]
 _Asked = ParamSpec("_Asked")
 _Said = TypeVar("_Said")
 # Far more than Estonia needs; some hundred MB at most in all voices, where there are a million areas.
-_MOST_KEPT, _MOST_BEST = 32_768, 1024
+_MOST_KEPT = 32_768
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,6 @@ class Voice:
     bodies: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
     cases: dict[int, tuple[Shape, list[Shape]]] = field(default_factory=dict)
     roles: dict[str, Shape] = field(default_factory=dict)
-    best: dict[tuple[str, date], Mapping[str, Shape]] = field(default_factory=dict)
     rest: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
 
@@ -296,19 +295,11 @@ def _guides(_house: House, _revisions: Revisions) -> dict[str, Mapping[str, str]
 
 
 def _best(voice: Voice, area: str, as_of: date) -> Mapping[str, Shape]:
-    """By role, the practice and the case that fit the area best, and why; kept for next time."""
-    if not area:
-        return {}
-    # A visitor may ask for any day; the days on which something changes are few.
-    asked = area, advice.epoch(voice.known, as_of)
-    found = voice.best.get(asked)
-    if found is None:
-        if len(voice.best) >= _MOST_BEST:
-            voice.best.clear()
-        found = voice.best[asked] = _said_best(voice, *asked)
-    return found
+    """By role, the practice and the case that fit the area best, and why."""
+    return _said_best(voice, area, advice.epoch(voice.known, as_of)) if area else {}
 
 
+@_kept
 def _said_best(voice: Voice, area: str, epoch: date) -> Mapping[str, Shape]:
     return {
         role: {

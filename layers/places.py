@@ -121,7 +121,9 @@ def bodies(
 ) -> list[Body]:
     """Organisations by county and name: of one layer, or those with the given keys, or all."""
     table = model.Body
-    query = model.on_day(session, _body_columns(), table, as_of).order_by(table.county, table.name, table.key)
+    query = model.on_day(session, _body_columns(), table, as_of).order_by(
+        table.county, table.name, table.key, table.valid_from
+    )
     if layer:
         query = query.where(table.layer == layer)
     if keys is not None:
@@ -143,7 +145,7 @@ def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
     # Asked the other way round, with exists(), every body would be looked at for every area.
     serves = table.id.in_(select(link.body_id).where(link.area == area))
     query = model.on_day(session, _body_columns(), table, as_of).where(serves)
-    return _bodies(session, query.order_by(table.layer, table.name, table.key))
+    return _bodies(session, query.order_by(table.layer, table.name, table.key, table.valid_from))
 
 
 def bodies_in(session: Session, *, as_of: date, municipality: str = "", county: str = "") -> list[Body]:
@@ -151,7 +153,7 @@ def bodies_in(session: Session, *, as_of: date, municipality: str = "", county: 
     table = model.Body
     where = table.municipality == municipality if municipality else table.county == county
     query = model.on_day(session, _body_columns(), table, as_of).where(where)
-    return _bodies(session, query.order_by(table.layer, table.name, table.key))
+    return _bodies(session, query.order_by(table.layer, table.name, table.key, table.valid_from))
 
 
 def body(session: Session, key: str, *, as_of: date) -> Body:
@@ -178,7 +180,7 @@ def points_near(session: Session, box: Sequence[float], *, layer: str, as_of: da
     """Keys of placed organisations of a layer in a box of metres, each with its metric point."""
     table = model.Body
     query = model.on_day(session, select(table.key, wkb_of(table.geom).label("wkb")), table, as_of)
-    query = query.where(table.layer == layer, in_box(table.geom, box)).order_by(table.key)
+    query = query.where(table.layer == layer, in_box(table.geom, box)).order_by(table.key, table.valid_from)
     rows = session.execute(query).all()
     points = shapely.from_wkb([row.wkb for row in rows])
     return {row.key: point for row, point in zip(rows, points, strict=True)}
@@ -233,7 +235,10 @@ _AREA_FACTS = [column for column in model.Area.__table__.c if column.name != "ge
 def areas(session: Session, kind: str, *, as_of: date, most: int | None = None) -> list[Area]:
     """The areas of a kind, by code; with `most` only the first so many."""
     query = model.on_day(session, select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
-    return [_area(row) for row in session.execute(query.order_by(model.Area.code).limit(most))]
+    return [
+        _area(row)
+        for row in session.execute(query.order_by(model.Area.code, model.Area.valid_from).limit(most))
+    ]
 
 
 def area_count(session: Session, kind: str, *, as_of: date) -> int:
@@ -295,7 +300,9 @@ def areas_with_sizes_at(
     query = model.on_day(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
     if kinds is not None:
         query = query.where(table.kind.in_(sorted(kinds)))
-    rows = session.execute(query.where(in_box(table.geom, point.bounds)).order_by(table.key)).all()
+    rows = session.execute(
+        query.where(in_box(table.geom, point.bounds)).order_by(table.key, table.valid_from)
+    ).all()
     shapes = shapely.from_wkb([row.wkb for row in rows])
     inside = [(row, shape.area) for row, shape in zip(rows, shapes, strict=True) if shape.intersects(point)]
     return [(_area(row), size) for row, size in sorted(inside, key=lambda found: -found[1])]
@@ -321,7 +328,7 @@ def shapes(
     """
     srid, table = store.srid_of(session), model.Area
     query = model.on_day(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
-    query = query.where(table.kind == kind).order_by(table.code)
+    query = query.where(table.kind == kind).order_by(table.code, table.valid_from)
     frame = geo.to_metric([shapely.segmentize(bbox.polygon(), 0.1)], srid=srid)[0] if bbox else None
     if frame is not None:
         query = query.where(in_box(table.geom, frame.bounds))
@@ -345,7 +352,9 @@ def outlines(
     query = select(*_AREA_FACTS, drawn.shape.label("text"))
     query = query.outerjoin(drawn, (drawn.area_id == table.id) & holds).where(table.kind == kind)
     query = query if keys is None else query.where(table.key.in_(keys))
-    rows = session.execute(model.on_day(session, query, table, as_of).order_by(table.code)).all()
+    rows = session.execute(
+        model.on_day(session, query, table, as_of).order_by(table.code, table.valid_from)
+    ).all()
     if "known" not in session.info and all(row.text is not None for row in rows):
         return [(_area(row), row.text) for row in rows]
     shapes_m = _metric(session, [row.id for row in rows])
@@ -403,7 +412,9 @@ def settlements(session: Session, *, as_of: date, least_population: int = 0) -> 
     query = model.on_day(session, select(*table.__table__.c, wkb_of(table.geom).label("wkb")), table, as_of)
     if least_population:
         query = query.where(table.population >= least_population)
-    return _settlements(session, query.order_by(func.coalesce(table.population, 0).desc(), table.key))
+    return _settlements(
+        session, query.order_by(func.coalesce(table.population, 0).desc(), table.key, table.valid_from)
+    )
 
 
 def settlement(session: Session, code: str) -> Settlement:
@@ -451,7 +462,7 @@ def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") ->
             notes=row.notes,
             source=Source(row.source, row.source_url, row.as_of, row.as_of_inferred),
         )
-        for row in session.execute(query.order_by(table.as_of.desc(), table.key))
+        for row in session.execute(query.order_by(table.as_of.desc(), table.key, table.valid_from))
     ]
 
 

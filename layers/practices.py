@@ -104,7 +104,10 @@ def case(session: Session, key: str) -> Case:
 def practices(session: Session, *, as_of: date) -> list[Practice]:
     """All practices, by key."""
     query = model.on_day(session, select(*model.Practice.__table__.c), model.Practice, as_of)
-    return [_practice(row) for row in session.execute(query.order_by(model.Practice.key))]
+    return [
+        _practice(row)
+        for row in session.execute(query.order_by(model.Practice.key, model.Practice.valid_from))
+    ]
 
 
 def practice(session: Session, key: str) -> Practice:

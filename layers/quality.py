@@ -13,13 +13,26 @@ from dataclasses import dataclass
 from layers import texts
 from layers.errors import N_
 
+TITLES = {
+    "problem": N_("The problem is described"),
+    "mechanism": N_("One can see why it should work"),
+    "evaluated": N_("The result has been looked at"),
+    "replicable": N_("There is enough to do it again"),
+}
+REASONS = {
+    "problem": N_("The background is told with a number, and the place and the beginning are named."),
+    "mechanism": N_("What was done, by whom and where the levels met can be followed."),
+    "evaluated": N_("The result, how it is known and dated sources are there."),
+    "replicable": N_("Who did what, why it lasted or ended and what to take over are told."),
+}
+"""Why a criterion is met; why it is not, its conditions say."""
 NOT, PARTLY, MET = "not", "partly", "met"
 _SHORT, _FULL = 8, 25  # Words: a sentence, and three of them.
 
 
 @dataclass(frozen=True)
 class Account:
-    """What is known of a case. `parts` are its texts by the key of the part, sources have `date` and `url`."""
+    """What is known of a case. `parts` are its texts by the key of the part; a source may have a `date`."""
 
     parts: Mapping[str, str]
     parties: Sequence[str] = ()
@@ -42,6 +55,15 @@ class Criterion:
     key: str
     state: str
     lacking: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.key]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is met, or what would help."""
+        return self.lacking or (REASONS[self.key],)
 
 
 def criteria(account: Account) -> tuple[Criterion, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from flask import request
+from werkzeug.datastructures import MultiDict
 
 from layers import dates
 from layers.errors import N_, BadDate, BadFrame, Invalid
@@ -62,6 +63,11 @@ class View:
 
 def arguments() -> Mapping[str, str]:
     return request.args
+
+
+def filled() -> MultiDict[str, str]:
+    """What a form sent; a field may be there several times."""
+    return request.form
 
 
 def today() -> date:

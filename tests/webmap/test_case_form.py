@@ -1,4 +1,4 @@
-"""The form for a case: what it gives is what the loader takes, problems stand at their fields, nothing is kept."""
+"""The form for a case: the loader takes what it gives, problems stand at their fields, nothing is kept."""
 
 import re
 import shutil

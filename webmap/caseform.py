@@ -40,6 +40,19 @@ _HINTS = {
     "carry": N_("What would you tell another village to take over, and what to do otherwise?"),
     "evidence": N_("How is this known, who says so, and what is not known?"),
 }
+_FIELDS = {
+    "language": N_("Language in which you write"),
+    "title": N_("Title"),
+    "summary": N_("In one or two sentences"),
+    "theme": N_("Theme"),
+    "outcome": N_("Outcome"),
+    "area": N_("Municipality or county"),
+    "place": N_("Village, town or district"),
+    "from": N_("Began"),
+    "to": N_("Ended, or last heard of"),
+    "parties": N_("Who took part"),
+    "practice": N_("The practice it shows"),
+}
 _EMPTY_PART = N_("Write this part. Where nothing is known, say so.")
 
 
@@ -76,6 +89,8 @@ def new() -> ResponseReturnValue:
         "pages/case_form.html",
         form=form,
         told=form.problems if is_told else {},
+        names=(names := _names()),
+        order=[name for name in names if is_told and name in form.problems],
         checked=is_told,
         fresh=not sent,
         choices=_choices(),
@@ -117,6 +132,18 @@ def _rows(form: Form, do: str) -> list[Mapping[str, str]]:
     more = 2 if do == "more" else 1
     wanted = min(max(_ROWS, len(form.sources) + more), _MOST_ROWS)
     return [*form.sources, *[blank] * (wanted - len(form.sources))]
+
+
+def _names() -> dict[str, str]:
+    """What each field is called, in the order of the page."""
+    found = {name: gettext(title) for name, title in _FIELDS.items()}
+    found |= {
+        f"part-{key}": i18n.plain(words) or gettext("The whole text") for key, words in _headings().items()
+    }
+    found["stage"] = gettext("Evidence")
+    return found | {
+        f"source-{at}": gettext("Source %(number)s", number=at + 1) for at in range(_MOST_ROWS + 1)
+    }
 
 
 # --- What may be chosen

@@ -169,7 +169,12 @@ def test_a_problem_stands_at_its_field_and_no_file_is_given(visitor, case):
 def test_all_problems_are_told_at_once_and_nothing_is_lost(visitor):
     answer = send(visitor, title="", theme="", **{"part-done": "<script>x</script> ## 5551 2345"})
 
-    assert set(wrong(answer)) == {"title", "theme", "part-done"}
+    assert list(wrong(answer)) == ["title", "theme", "part-done"]
+    assert re.findall(r'<li><a href="#([^"]+)">([^<]+)</a>', answer.text) == [
+        ("title", "Title"),
+        ("theme", "Theme"),
+        ("part-done", "Part done"),
+    ]
     assert "&lt;script&gt;x&lt;/script&gt; ## 5551 2345" in answer.text
     assert 'value="https://example.org/b"' in answer.text
 

@@ -32,6 +32,7 @@ from webmap import (
     big,
     booklets,
     cards,
+    caseform,
     charts,
     choices,
     comparisons,
@@ -59,6 +60,7 @@ from webmap.db import House, Revisions
 bp = Blueprint("pages", __name__)
 bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
+bp.register_blueprint(caseform.bp)
 bp.register_blueprint(comparisons.bp)
 bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)

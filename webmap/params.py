@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import cast
 
 from flask import Request, request
+from werkzeug.datastructures import MultiDict
 
 from layers import dates
 from layers.errors import N_, BadDate, BadFrame, Invalid
@@ -75,6 +76,11 @@ class Asking(Request):
 
 def arguments() -> Mapping[str, str]:
     return cast(Asking, request).plain
+
+
+def filled() -> MultiDict[str, str]:
+    """What a form sent; a field may be there several times."""
+    return request.form
 
 
 def today() -> date:

@@ -161,20 +161,23 @@ def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Prob
     for row in found["counts"].rows if "counts" in found else ():
         if row.values["area"] != country:
             problems += _dangling(row, [row.values["area"]], there["areas"], "area")
-    for row in found["cases"].rows if "cases" in found else ():
+    told = {name: found[name].rows + found[name].held for name in ("cases", "practices") if name in found}
+    for row in told.get("cases", ()):
         wanted = (link["practice"] for link in row.links["practices"])
         problems += _dangling(row, wanted, there["practices"], "practice")
         problems += _dangling(row, (link["area"] for link in row.links["areas"]), there["areas"], "area")
         wanted = (link["body"] for link in row.links["bodies"])
         problems += _dangling(row, wanted, there["bodies"], "organisation")
-    for row in found["practices"].rows if "practices" in found else ():
+    for row in told.get("practices", ()):
         problems += _dangling(row, row.values["related"], there["practices"], "practice")
     for row in found["events"].rows if "events" in found else ():
         problems += _dangling(row, row.values["practices"], there["practices"], "practice")
-    told = {name: found[name].rows for name in ("cases", "practices") if name in found}
     problems += _lost_mentions([row for rows in told.values() for row in rows], there)
     if all(there[name] is not None and not found[name].problems for name in told):
-        problems += written.uncrossed(told.get("cases", ()), told.get("practices", ()), instance)
+        shown = {name: found[name].rows for name in told}
+        problems += written.uncrossed(shown.get("cases", ()), shown.get("practices", ()), instance)
+        if "cases" in found:
+            problems += written.uncrossed(found["cases"].held, (), instance)
     return problems
 
 

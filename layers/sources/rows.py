@@ -79,13 +79,15 @@ class Checked:
     """The rows of one file that can be used, what is wrong with the others, and the keys of those.
 
     `refused` is None when the file could not be read at all, so that nobody knows which keys it has. `notes`
-    tell what was done to rows that are used.
+    tell what was done to rows that are used. `held` are rows that may not be shown yet: their links are
+    followed, and they are not loaded.
     """
 
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
     refused: frozenset[str] | None = frozenset()
     notes: tuple[Problem, ...] = ()
+    held: tuple[Row, ...] = ()
 
 
 def unreadable(file: str, row: int, what: str, remedy: str) -> Checked:

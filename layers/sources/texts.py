@@ -1,6 +1,8 @@
 """Markdown with front matter → rows: cases, practices, journal and pages, one file a language.
 
 `<key>.<language>.md`: the default language's file carries the facts, the others a title, a summary and text.
+A text whose facts say `state: draft` or `state: review` is checked and held back; without the word it is
+published. What is held back may be written in one language only, which then carries the facts.
 """
 
 import re
@@ -19,6 +21,8 @@ from layers.sources import written
 from layers.sources.rows import Check, Checked, Link, Row, Unusable
 from layers.sources.written import Sheet
 
+PUBLISHED = "published"
+STATES = {"draft": "a draft", "review": "under review", PUBLISHED: "published"}
 Values = dict[str, Any]
 Shape = Callable[[Values, Instance], tuple[Values, Values]]
 # What a browser shows or keeps, and never runs.
@@ -28,6 +32,13 @@ _FILE = re.compile(rf"[a-z0-9]+(-[a-z0-9]+)*\.({'|'.join(_ENDINGS)})")
 
 def cases(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:
     return _read(folder, "cases", instance, _case, today)
+
+
+def case(name: str, text: str, *, instance: Instance, today: date | None = None) -> Checked:
+    """One case as `cases` reads it from a file of this name (`key.language.md`), before there is a file."""
+    key, _, language = name.removesuffix(".md").rpartition(".")
+    files = {language: (f"cases/{name}", text.encode())}
+    return _checked(key, files, "cases", instance, _case, today)
 
 
 def practices(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:
@@ -50,16 +61,42 @@ def pages(folder: Path, *, instance: Instance, today: date | None = None) -> Che
 
 def _read(folder: Path, kind: str, instance: Instance, shape: Shape, today: date | None) -> Checked:
     files, problems = _by_key(folder, instance)
-    rows, refused = [], set()
-    for key, found in files.items():
-        try:
-            sheets = _sheets(key, found, instance)
-            rows.append(_row(key, sheets, instance, shape))
-            problems += written.problems(sheets, kind=kind, instance=instance, today=today)
-        except _Bad as error:
-            problems.append(error.problem)
-            refused.add(key)
-    return Checked(tuple(rows), tuple(problems), frozenset(refused))
+    found = []
+    for key, paths in files.items():
+        written_in = {
+            language: (check.named(path, instance), path.read_bytes()) for language, path in paths.items()
+        }
+        found.append(_checked(key, written_in, kind, instance, shape, today))
+    return Checked(
+        rows=tuple(row for one in found for row in one.rows),
+        problems=(*problems, *(problem for one in found for problem in one.problems)),
+        refused=frozenset(key for one in found for key in one.refused or ()),
+        notes=tuple(note for one in found for note in one.notes),
+        held=tuple(row for one in found for row in one.held),
+    )
+
+
+Files = Mapping[str, tuple[str, bytes]]
+"""The files of one text: language -> name and bytes."""
+
+
+def _checked(
+    key: str, files: Files, kind: str, instance: Instance, shape: Shape, today: date | None
+) -> Checked:
+    try:
+        sheets = {language: _sheet(name, content) for language, (name, content) in files.items()}
+        main = _main(key, sheets, instance)
+        state = _state(main)
+        row = _row(key, sheets, main, instance, shape)
+    except _Bad as error:
+        return Checked((), (error.problem,), frozenset({key}))
+    problems = written.problems(sheets, main=main, kind=kind, instance=instance, today=today)
+    lacking = tuple(written.unwritten(sheets, key=key, kind=kind, instance=instance))
+    if state == PUBLISHED:
+        return Checked((row,), (*problems, *lacking))
+    what = f"The text is {STATES[state]}: it was checked and not loaded."
+    note = main.problem(main.line_of("state"), what, "Write state: published when it may be shown.")
+    return Checked((), tuple(problems), notes=(note, *lacking), held=(row,))
 
 
 class _Bad(Exception):
@@ -81,17 +118,27 @@ def _by_key(folder: Path, instance: Instance) -> tuple[dict[str, dict[str, Path]
     return found, problems
 
 
-def _sheets(key: str, files: Mapping[str, Path], instance: Instance) -> dict[str, Sheet]:
-    main = instance.default_language
-    if main not in files:
-        what = f"The file {key}.{main}.md is missing."
-        first = check.named(next(iter(files.values())), instance)
-        raise _Bad(first, 0, what, "Write it: the default language's file carries the facts.")
-    return {language: _sheet(file, check.named(file, instance)) for language, file in files.items()}
+def _main(key: str, sheets: Mapping[str, Sheet], instance: Instance) -> Sheet:
+    """The sheet that carries the facts."""
+    if main := sheets.get(instance.default_language):
+        return main
+    for sheet in sheets.values():
+        if sheet.front.get("state", PUBLISHED) != PUBLISHED:
+            return sheet
+    what = f"The file {key}.{instance.default_language}.md is missing."
+    remedy = "Write it: the default language's file carries the facts."
+    raise _Bad(next(iter(sheets.values())).file, 0, what, remedy)
 
 
-def _row(key: str, sheets: Mapping[str, Sheet], instance: Instance, shape: Shape) -> Row:
-    main = sheets[instance.default_language]
+def _state(main: Sheet) -> str:
+    state = str(main.front.get("state", PUBLISHED))
+    if state not in STATES:
+        remedy = f"Use one of: {', '.join(STATES)}; without it the text is published."
+        raise _Bad(main.file, main.line_of("state"), f"“{state}” is no state of a text.", remedy)
+    return state
+
+
+def _row(key: str, sheets: Mapping[str, Sheet], main: Sheet, instance: Instance, shape: Shape) -> Row:
     try:
         check.slug(key)
         values, links = shape(dict(main.front), instance)
@@ -112,9 +159,10 @@ def _mentions(sheets: Iterable[Sheet]) -> Iterator[Link]:
             yield Link(sheet.file, sheet.begins + one.line - 1, one.kind, one.key)
 
 
-def _sheet(file: Path, name: str) -> Sheet:
+def _sheet(name: str, content: bytes) -> Sheet:
     try:
-        parts = file.read_text(encoding="utf-8").split("---\n", 2)
+        # A file from Windows ends its lines in two signs.
+        parts = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n").split("---\n", 2)
     except UnicodeDecodeError as error:
         raise _Bad(name, 0, "The file is not in UTF-8.", "Save it in UTF-8.") from error
     if len(parts) < 3 or parts[0].strip():

@@ -42,15 +42,16 @@ class Sheet:
 
 
 def problems(
-    sheets: Mapping[str, Sheet], *, kind: str, instance: Instance, today: date | None
+    sheets: Mapping[str, Sheet], *, main: Sheet, kind: str, instance: Instance, today: date | None
 ) -> list[Problem]:
-    """What is wrong with one text in all its languages; `today` is asked only whether a day lies ahead."""
+    """What is wrong with one text in the languages that it has; `today` asks whether a day lies ahead.
+
+    `main` is the sheet that carries the facts.
+    """
     headings = instance.sections.get(kind, {})
-    main = sheets[instance.default_language]
     found = [problem for sheet in sheets.values() for problem in _contacts(sheet)]
     found += _days(main, today)
     if headings:
-        found += _languages(sheets, main, headings, instance)
         found += _sources(main)
         for language, sheet in sheets.items():
             found += _parts(
@@ -90,17 +91,18 @@ def _listed(sheet: Sheet) -> Iterable[Mapping[str, Any]]:
     return [source for source in found if isinstance(source, dict)] if isinstance(found, list) else []
 
 
-def _languages(
-    sheets: Mapping[str, Sheet], main: Sheet, headings: Headings, instance: Instance
-) -> Iterator[Problem]:
-    for language in instance.languages:
+def unwritten(sheets: Mapping[str, Sheet], *, key: str, kind: str, instance: Instance) -> Iterator[Problem]:
+    """The languages in which a text of a kind with parts is still to be written."""
+    headings: Headings = instance.sections.get(kind, {})
+    main = sheets.get(instance.default_language) or next(iter(sheets.values()))
+    for language in instance.languages if headings else ():
         if language not in sheets:
             needs = (
                 "the whole text"
                 if any(language in words for words in headings.values())
                 else "a title and a summary"
             )
-            file = main.file.replace(f".{instance.default_language}.md", f".{language}.md")
+            file = f"{main.file.rpartition('/')[0]}/{key}.{language}.md"
             yield main.problem(0, f"There is no text in “{language}”.", f"Write {file} with {needs}.")
 
 

@@ -131,6 +131,57 @@ def test_a_language_without_headings_needs_no_text(folder):
     assert problems(folder) == []
 
 
+# --- Drafts and reviews
+
+
+def cases_of(folder):
+    found = sources.read(catalog.read_instance(folder), today=TODAY)
+    return next(one for one in found if one.table == "case_study")
+
+
+@pytest.mark.parametrize(("state", "said"), [("draft", "a draft"), ("review", "under review")])
+def test_a_case_that_is_not_published_is_checked_and_not_loaded(folder, state, said):
+    facts(folder, "cases/second-case.et.md", state=state, practices=["beta"])
+    facts(folder, CASE, practices=["alpha", "beta"])
+    found = cases_of(folder)
+
+    assert [row.key for row in found.rows] == ["first-case"]
+    assert [(note.file, said in note.what) for note in found.notes] == [("cases/second-case.et.md", True)]
+    assert found.notes[0].row == line_of(folder, "cases/second-case.et.md", "state:")
+
+
+def test_a_case_that_says_it_is_published_is_loaded(folder):
+    facts(folder, CASE, state="published")
+
+    assert [row.key for row in cases_of(folder).rows] == ["first-case", "second-case"]
+
+
+def test_a_state_that_is_none_is_told(folder):
+    facts(folder, CASE, state="done")
+
+    assert only(folder, CASE, "“done” is no state") == line_of(folder, CASE, "state:")
+
+
+def test_what_is_held_back_keeps_the_rules_and_its_links_are_followed(folder):
+    rewrite(folder, "cases/second-case.et.md", WHOLE["et"].replace("Oli mure.", "Helista 5551 2345."))
+    facts(folder, "cases/second-case.et.md", state="review", practices=["alpha", "nothing"])
+    found = [what for _, _, what, _ in problems(folder)]
+
+    assert len(found) == 2
+    assert "5551 2345" in found[0]
+    assert "“nothing”" in found[1]
+
+
+def test_a_review_may_be_written_in_one_language_which_carries_the_facts(folder):
+    front = (folder / CASE).read_text(encoding="utf-8").split("---\n", 2)[1]
+    make.write(folder, "cases/third.en.md", f"---\n{front}state: review\n---\n{WHOLE['en']}")
+    notes = [note.what for note in cases_of(folder).notes]
+
+    assert ["“et”" in notes[1], "“ru”" in notes[2], len(notes)] == [True, True, 3]
+    facts(folder, "cases/third.en.md", state="published")
+    only(folder, "cases/third.en.md", "third.et.md is missing")
+
+
 def test_an_instance_that_names_no_parts_lets_people_write_as_they_like(folder):
     make.change(folder, "instance.yaml", lambda about: about.pop("sections"))
     rewrite(folder, CASE, "Ainult tekst.\n")

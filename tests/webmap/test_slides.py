@@ -15,7 +15,7 @@ def of_text(text):
 
 
 def test_a_long_list_goes_on_on_the_next_slide_with_its_numbers():
-    text = "## Steps\n\n" + "\n".join(f"{n}. {'word ' * 20}{n}" for n in range(1, 8))
+    text = "## Steps\n\n" + "\n".join(f"{n}. {'Word ' * 20}{n}" for n in range(1, 8))
 
     found = of_text(text)
 

@@ -91,7 +91,7 @@ def test_an_answer_that_has_begun_is_finished_before_the_end(port, environment):
     with serving(port, environment) as running:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/en/card/settlement/1001.pdf")  # It is set in type, which takes a while.
-        time.sleep(0.1)
+        time.sleep(0.03)
         under_way = not select.select([connection.sock], [], [], 0)[0]
         running.send_signal(signal.SIGTERM)
         answer = connection.getresponse()

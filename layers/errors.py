@@ -1,12 +1,27 @@
 """What this package raises on purpose: whole sentences, so that they can be translated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
 def N_(text: str) -> str:
     """Marks a sentence for translation; the face of the house translates it when it is shown."""
     return text
+
+
+class Sentence(str):
+    """A sentence with its gaps filled, which can still be told in another language.
+
+    It is the English sentence itself; `text` is what a catalogue knows, `values` fill its gaps.
+    """
+
+    text: str
+    values: Mapping[str, object]
+
+    def __new__(cls, text: str, **values: object) -> "Sentence":
+        made = super().__new__(cls, text.format(**values))
+        made.text, made.values = text, values
+        return made
 
 
 class LayersError(Exception):

@@ -17,6 +17,8 @@ from layers.columns import Geom, Letters
 Columns = TypeVarTuple("Columns")
 Words = dict[str, Any]
 """Words by language: {"et": …, "en": …}."""
+EDITS = "edits"
+"""The dataset of what people correct by hand."""
 
 
 class Base(DeclarativeBase):
@@ -31,12 +33,21 @@ class Base(DeclarativeBase):
 
 
 class Edition(Base):
-    """One dated import of one table, with its source and licence."""
+    """One dated import into one table, with its source and licence.
+
+    `dataset` tells whose rows they are: "" are the files of the instance, EDITS what people correct by hand,
+    and every other name a source that a steward keeps importing. `account` says who brought it, and
+    `undoes` the edition that it takes back.
+    """
 
     __tablename__ = "edition"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     table_name: Mapped[str] = mapped_column(Letters, index=True)
+    dataset: Mapped[str] = mapped_column(Letters, default="")
+    account: Mapped[str] = mapped_column(Letters, default="")
+    note: Mapped[str] = mapped_column(Text, default="")
+    undoes: Mapped[int | None] = mapped_column(Integer)
     title: Mapped[Words] = mapped_column(JSON)
     source: Mapped[Words] = mapped_column(JSON)
     source_url: Mapped[str] = mapped_column(Text)
@@ -57,11 +68,16 @@ class Revision(Base):
 
 
 class Fact:
-    """What every fact carries."""
+    """What every fact carries.
+
+    `hidden`: its source says it still, but a stronger dataset tells of the same thing; it is retired by the
+    edition that hid it, and comes back when that one goes.
+    """
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(Letters)
     digest: Mapped[str] = mapped_column(Letters)
+    hidden: Mapped[bool] = mapped_column(default=False)
     valid_from: Mapped[str] = mapped_column(Letters, default="")
     valid_to: Mapped[str] = mapped_column(Letters, default="")
     as_of: Mapped[str] = mapped_column(Letters, default="")

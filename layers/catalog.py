@@ -125,6 +125,7 @@ class Resource:
     source_url: str
     as_of: str
     accuracy: Words = field(default_factory=dict)
+    dataset: str = ""
 
 
 @dataclass(frozen=True)

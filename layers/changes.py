@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 import shapely
-from sqlalchemy import exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from layers import geo, model, places, store
@@ -111,7 +111,8 @@ def _states(
     session: Session, table: Any, key: str, tell: Callable[[Sequence[Any]], list[dict[str, Any]]]
 ) -> list[_State]:
     """The rows of a thing, by edition and beginning."""
-    query = select(*table.__table__.c, wkb_of(table.geom).label("wkb")).where(table.key == key)
+    query = select(*table.__table__.c, wkb_of(table.geom).label("wkb"))
+    query = query.where(table.key == key, _was_shown(table))
     newest = session.info.get("known")
     if newest is not None:
         query = query.where(table.edition_id <= newest)
@@ -120,10 +121,21 @@ def _states(
         _State(
             told,
             row.edition_id,
-            None if newest is not None and (row.retired_in or 0) > newest else row.retired_in,
+            _gone(row, newest),
         )
         for row, told in zip(rows, tell(rows), strict=True)
     ]
+
+
+def _gone(row: Any, newest: int | None) -> int | None:
+    """The edition that took a row away, as known at an edition; None while it is there."""
+    steps = [step for step in (row.retired_in, row.hidden_in) if step and (newest is None or step <= newest)]
+    return min(steps, default=None)
+
+
+def _was_shown(table: Any) -> ColumnElement[bool]:
+    """Whether a row ever was; one that a stronger dataset has hidden from its beginning never was."""
+    return or_(table.hidden_in.is_(None), table.hidden_in > table.edition_id)
 
 
 def _told_bodies(session: Session, rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -232,13 +244,16 @@ def _of(
         here.append(getattr(table, kind) == code)
     names = table.names if of == "body" else table.titles
     own = table.name if of == "body" else table.key
-    query = select(table.key, table.edition_id, table.retired_in, names.label("names"), own.label("own"))
+    query = select(
+        table.key, table.edition_id, table.retired_in, table.hidden_in, names.label("names"), own.label("own")
+    )
     newest = session.info.get("known")
     if newest is not None:
         query = query.where(table.edition_id <= newest)
     loaded = session.execute(select(model.Edition.id, model.Edition.loaded_at))
     moments = {row.id: row.loaded_at for row in loaded}
-    rows = session.execute(query.where(or_(*here)).order_by(table.key, table.edition_id)).all()
+    query = query.where(or_(*here), _was_shown(table))
+    rows = session.execute(query.order_by(table.key, table.edition_id)).all()
     for key, states in groupby(rows, key=lambda row: row.key):
         yield from _history(of, key, list(states), moments, newest)
 
@@ -253,6 +268,7 @@ def _history(
         words = {"": state.own, **state.names} if of == "body" else state.names
         yield Change(of, key, words, ADDED if edition == editions[0] else CHANGED, moments[edition])
     last = [state for state in states if state.edition_id == editions[-1]]
-    if all(state.retired_in and (newest is None or state.retired_in <= newest) for state in last):
+    gone = [_gone(state, newest) for state in last]
+    if all(gone):
         words = {"": last[-1].own, **last[-1].names} if of == "body" else last[-1].names
-        yield Change(of, key, words, ENDED, moments[max(state.retired_in for state in last)])
+        yield Change(of, key, words, ENDED, moments[max(step for step in gone if step)])

@@ -8,7 +8,7 @@ Measured reasons: DESIGN §4; mod_spatialite was rejected because it ends the pr
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import shapely
@@ -36,6 +36,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _BOUNDS = ("minx", "miny", "maxx", "maxy")
 _BATCH = 5000
+Item = TypeVar("Item")
 
 
 class Geom(TypeDecorator[Any]):
@@ -86,6 +87,12 @@ def stored(shapes: Sequence[shapely.Geometry | None]) -> list[bytes]:
     if wrong.any():
         raise ValueError(shapely.is_valid_reason(found[wrong][0]))
     return list(shapely.to_wkb(found, include_srid=True))
+
+
+def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Pieces small enough for a statement's parameters and for the memory."""
+    for at in range(0, len(items), _BATCH):
+        yield items[at : at + _BATCH]
 
 
 class Letters(TypeDecorator[str]):

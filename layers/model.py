@@ -9,7 +9,7 @@ nothing is overwritten.
 from datetime import date
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, MetaData, Select, Text
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, Integer, MetaData, Select, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column, relationship
 
 from layers.columns import Geom, Letters
@@ -36,8 +36,8 @@ class Edition(Base):
     """One dated import into one table, with its source and licence.
 
     `dataset` tells whose rows they are: "" are the files of the instance, EDITS what people correct by hand,
-    and every other name a source that a steward keeps importing. `account` says who brought it, and
-    `undoes` the edition that it takes back.
+    and every other name a source that a steward keeps importing; `how` remembers how its columns were read.
+    `account` says who brought it, and `undoes` the edition that it takes back.
     """
 
     __tablename__ = "edition"
@@ -48,6 +48,7 @@ class Edition(Base):
     account: Mapped[str] = mapped_column(Letters, default="")
     note: Mapped[str] = mapped_column(Text, default="")
     undoes: Mapped[int | None] = mapped_column(Integer)
+    how: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     title: Mapped[Words] = mapped_column(JSON)
     source: Mapped[Words] = mapped_column(JSON)
     source_url: Mapped[str] = mapped_column(Text)
@@ -70,14 +71,13 @@ class Revision(Base):
 class Fact:
     """What every fact carries.
 
-    `hidden`: its source says it still, but a stronger dataset tells of the same thing; it is retired by the
-    edition that hid it, and comes back when that one goes.
+    `retired_in` is the edition in which its own dataset stopped saying it; `hidden_in` the one that brought a
+    stronger dataset's word on the same thing. It comes back, as a copy, when nothing stronger is said.
     """
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(Letters)
     digest: Mapped[str] = mapped_column(Letters)
-    hidden: Mapped[bool] = mapped_column(default=False)
     valid_from: Mapped[str] = mapped_column(Letters, default="")
     valid_to: Mapped[str] = mapped_column(Letters, default="")
     as_of: Mapped[str] = mapped_column(Letters, default="")
@@ -90,6 +90,10 @@ class Fact:
 
     @declared_attr
     def retired_in(cls) -> Mapped[int | None]:
+        return mapped_column(ForeignKey("edition.id"), index=True)
+
+    @declared_attr
+    def hidden_in(cls) -> Mapped[int | None]:
         return mapped_column(ForeignKey("edition.id"), index=True)
 
     @declared_attr.directive
@@ -307,8 +311,18 @@ def known(session: Session, query: Select[*Columns], table: Any) -> Select[*Colu
     """Only what is known now; in a session that looks back (`store.look_back`), what was known then."""
     newest = session.info.get("known")
     if newest is None:
-        return query.where(table.retired_in.is_(None))
-    return query.where(table.edition_id <= newest, table.retired_in.is_(None) | (table.retired_in > newest))
+        return query.where(is_shown(table))
+    return query.where(
+        table.edition_id <= newest,
+        table.retired_in.is_(None) | (table.retired_in > newest),
+        table.hidden_in.is_(None) | (table.hidden_in > newest),
+    )
+
+
+def is_shown(table: Any) -> ColumnElement[bool]:
+    """Whether a row is what is known now."""
+    shown: ColumnElement[bool] = table.retired_in.is_(None) & table.hidden_in.is_(None)
+    return shown
 
 
 def on_day(session: Session, query: Select[*Columns], table: Any, as_of: date) -> Select[*Columns]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from layers import geo, store
 from layers.columns import wkb_of
 from layers.geo import Shapes
-from layers.model import Area, Outline
+from layers.model import Area, Outline, is_shown
 
 STEPS = {"far": 500.0, "middle": 60.0, "near": 0.0}
 """Metres of simplification by zoom step: at most a pixel of the step's largest zoom."""
@@ -29,7 +29,7 @@ def renew(session: Session, kinds: Iterable[str]) -> None:
     for kind in sorted(set(kinds)):
         of_kind = select(Area.id).where(Area.kind == kind)
         session.execute(delete(Outline).where(Outline.area_id.in_(of_kind)))
-        present = of_kind.where(Area.retired_in.is_(None))
+        present = of_kind.where(is_shown(Area))
         counted = session.scalar(select(func.count()).select_from(present.limit(MOST + 1).subquery()))
         if (counted or 0) <= MOST:
             _prepare(session, kind)
@@ -38,14 +38,14 @@ def renew(session: Session, kinds: Iterable[str]) -> None:
 def renew_if_none(session: Session) -> None:
     """Prepares every outline in a store that was loaded before there were any."""
     if is_missing(session):
-        present = select(Area.kind).where(Area.retired_in.is_(None)).distinct()
+        present = select(Area.kind).where(is_shown(Area)).distinct()
         renew(session, session.scalars(present).all())
 
 
 def is_missing(session: Session) -> bool:
     """Whether there are areas and not one outline."""
     return not session.scalar(select(exists().select_from(Outline))) and bool(
-        session.scalar(select(exists().select_from(Area).where(Area.retired_in.is_(None))))
+        session.scalar(select(exists().select_from(Area).where(is_shown(Area))))
     )
 
 
@@ -74,7 +74,7 @@ def _without_specks(shape: shapely.Geometry) -> shapely.Geometry:
 def _prepare(session: Session, kind: str) -> None:
     query = select(Area.id, Area.valid_from, Area.valid_to, wkb_of(Area.geom).label("wkb"))
     rows = session.execute(
-        query.where(Area.kind == kind, Area.retired_in.is_(None)).order_by(Area.key, Area.valid_from)
+        query.where(Area.kind == kind, is_shown(Area)).order_by(Area.key, Area.valid_from)
     ).all()
     if not rows:
         return

@@ -106,6 +106,7 @@ class Edition:
     """One loaded import, for the page about the data."""
 
     name: str
+    dataset: str
     title: Words
     source: Words
     source_url: str
@@ -502,12 +503,13 @@ def revisions(session: Session) -> dict[str, int]:
 
 
 def editions(session: Session) -> list[Edition]:
-    """The newest edition of every resource, by name; in a session that looks back, the newest of then."""
+    """The newest edition of every dataset, by resource; in a session that looks back, the newest of then."""
     table = model.Edition
-    newest = select(func.max(table.id)).group_by(table.table_name)
+    newest = select(func.max(table.id)).group_by(table.table_name, table.dataset)
     if (known := session.info.get("known")) is not None:
         newest = newest.where(table.id <= known)
-    query = select(table).where(table.id.in_(newest), table.rows > 0).order_by(table.table_name)
+    query = select(table).where(table.id.in_(newest), table.rows > 0)
+    query = query.order_by(table.table_name, table.dataset)
     return [_edition(row) for row in session.scalars(query)]
 
 
@@ -520,6 +522,7 @@ def editions_of(session: Session, ids: Iterable[int]) -> dict[int, Edition]:
 def _edition(row: model.Edition) -> Edition:
     return Edition(
         name=row.table_name,
+        dataset=row.dataset,
         title=row.title,
         source=row.source,
         source_url=row.source_url,

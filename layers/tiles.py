@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import shapely
 from pmtiles.tile import deserialize_directory, deserialize_header, zxy_to_tileid
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, or_, select
 from sqlalchemy.orm import Session
 
 from layers import catalog, geo, model, places, store
@@ -126,18 +126,20 @@ class Tally:
 
 
 def states(session: Session, instance: Instance, *, least: int) -> list[State]:
-    """The big layers in their present state: those whose newest edition has more rows than `least`."""
+    """The big layers in their present state: those whose newest editions have more rows than `least`."""
     edition, revision = model.Edition, model.Revision
-    newest = select(func.max(edition.id)).group_by(edition.table_name)
+    newest = select(func.max(edition.id)).group_by(edition.table_name, edition.dataset)
     # One statement, so that revision and edition belong together.
     last = select(func.max(edition.id)).scalar_subquery().label("last")
     query = select(edition.table_name, edition.checksum, edition.rows, revision.number, last)
     query = query.join(revision, revision.layer == edition.table_name).where(edition.id.in_(newest))
-    held = {row.table_name: row for row in session.execute(query)}
+    held: dict[str, list[Any]] = {}
+    for row in session.execute(query.order_by(edition.dataset)):
+        held.setdefault(row.table_name, []).append(row)
     return [
-        State(layer, row.number, row.last, row.checksum, row.rows)
+        State(layer, rows[0].number, rows[0].last, " ".join(row.checksum for row in rows), areas)
         for layer in instance.layers_of("areas")
-        if (row := held.get(layer.key)) and row.rows > least
+        if (rows := held.get(layer.key)) and (areas := sum(row.rows for row in rows)) > least
     ]
 
 
@@ -539,8 +541,9 @@ def changes(session: Session, layer: Layer, *, since: int, as_of: date, most: in
     """What differs from what was known in an edition, with shapes in degrees; None when more than `most`."""
     table = model.Area
     of_kind = select(table.key).where(table.kind == layer.kind)
-    gone = of_kind.where(table.edition_id <= since, table.retired_in > since)
-    new = of_kind.where(table.edition_id > since, table.retired_in.is_(None))
+    went = or_(table.retired_in > since, table.hidden_in > since)
+    gone = of_kind.where(table.edition_id <= since, went)
+    new = of_kind.where(table.edition_id > since, model.is_shown(table))
     keys = sorted({*session.scalars(gone.limit(most + 1)), *session.scalars(new.limit(most + 1))})
     if len(keys) > most:
         return None

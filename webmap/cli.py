@@ -13,8 +13,8 @@ import click
 from flask import Flask
 
 from layers import catalog, imports, store, tiles
+from layers.editions import Plan
 from layers.errors import BadInstance, LayersError
-from layers.imports import Plan
 from layers.tiles import Progress, Shelf
 from webmap.settings import Settings
 
@@ -269,7 +269,7 @@ def _set_up(settings: Settings, *, quietly: bool = False) -> None:
 
 
 def _tell(plan: Plan) -> None:
-    counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {plan.ended} ended"
+    counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.ended)} ended"
     click.echo(f"  {plan.source.resource.name}: {counts}, {plan.unchanged} unchanged")
     for note in plan.source.notes:
         click.echo(f"    {note}", err=True)

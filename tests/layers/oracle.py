@@ -110,7 +110,7 @@ def read(session: Session, kinds: Sequence[str], *, srid: int) -> World:
 
 def _rows(session: Session, table: Any) -> list[dict[str, Any]]:
     found = [dict(row._mapping) for row in session.execute(select(*table.__table__.c))]
-    return [row for row in found if row["retired_in"] is None]
+    return [row for row in found if row["retired_in"] is None and row["hidden_in"] is None]
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
-from layers import catalog, imports, places, practices, store
+from layers import catalog, editions, imports, places, practices, store
 from layers.errors import BadInstance
 from layers.model import Body, Case, Edition
 from layers.sources import instance as sources
@@ -36,7 +36,12 @@ def load(engine, instance, today=TODAY):
 
 def said(plan):
     """A plan in figures: keys added, keys changed, unchanged, ended."""
-    return ([row.key for row in plan.added], [row.key for row in plan.changed], plan.unchanged, plan.ended)
+    return (
+        [row.key for row in plan.added],
+        [row.key for row in plan.changed],
+        plan.unchanged,
+        len(plan.ended),
+    )
 
 
 NOTHING_NEW = {
@@ -276,7 +281,7 @@ def test_a_plan_writes_nothing(engine, instance, reading):
 
     with reading() as session:
         for source in sources.read(instance):
-            imports.plan(imports.known(session, source), source)
+            editions.plan(editions.known(session, source), source)
         session.commit()
         assert session.scalars(select(Edition.id)).all() == []
 

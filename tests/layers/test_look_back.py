@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from shapely import box
 
-from layers import catalog, coverage, dates, geo, imports, nearby, places, practices, search, store
+from layers import catalog, coverage, dates, editions, geo, imports, nearby, places, practices, search, store
 from layers.catalog import Resource
 from layers.errors import AreaNotFound, BodyNotFound, CaseNotFound, PracticeNotFound
 from layers.geo import Bbox, Place
@@ -118,7 +118,7 @@ def a_source(table, facts):
 
 def bring(session, table, facts, now):
     source = a_source(table, facts)
-    imports.apply(session, imports.plan(imports.known(session, source), source), now=now)
+    editions.apply(session, editions.plan(editions.known(session, source), source), now=now)
 
 
 # --- All that one may ask

@@ -132,7 +132,9 @@ def record(study: Study) -> dict[str, Any]:
             "sites": str(study.options.asked),
             "as_of": study.day.isoformat(),
         },
-        "editions": {one.name: one.checksum for one in places.editions(db.session())},
+        "editions": {
+            f"{one.name}/{one.dataset}".rstrip("/"): one.checksum for one in places.editions(db.session())
+        },
         "zones": _zone_rows(study),
         "options": _option_rows(study),
     }

@@ -30,13 +30,20 @@ def upgrade() -> None:
     for name in ("dataset", "account"):
         op.add_column("edition", sa.Column(name, Letters(), nullable=False, server_default=""))
     op.add_column("edition", sa.Column("note", sa.Text(), nullable=False, server_default=""))
+    op.add_column("edition", sa.Column("how", sa.JSON(), nullable=False, server_default="{}"))
     op.add_column("edition", sa.Column("undoes", sa.Integer(), nullable=True))
     for table in _FACTS:
-        op.add_column(table, sa.Column("hidden", sa.Boolean(), nullable=False, server_default=sa.false()))
+        with op.batch_alter_table(table) as batch_op:
+            batch_op.add_column(sa.Column("hidden_in", sa.Integer(), nullable=True))
+            batch_op.create_foreign_key(batch_op.f(f"fk_{table}_hidden_in"), "edition", ["hidden_in"], ["id"])
+            batch_op.create_index(batch_op.f(f"ix_{table}_hidden_in"), ["hidden_in"], unique=False)
 
 
 def downgrade() -> None:
     for table in _FACTS:
-        op.drop_column(table, "hidden")
-    for name in ("undoes", "note", "account", "dataset"):
+        with op.batch_alter_table(table) as batch_op:
+            batch_op.drop_index(batch_op.f(f"ix_{table}_hidden_in"))
+            batch_op.drop_constraint(batch_op.f(f"fk_{table}_hidden_in"), type_="foreignkey")
+            batch_op.drop_column("hidden_in")
+    for name in ("undoes", "how", "note", "account", "dataset"):
         op.drop_column("edition", name)

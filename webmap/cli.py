@@ -1,4 +1,4 @@
-"""The console command: `turvakaart serve`, `setup`, `answer`, `card`."""
+"""The console command: `turvakaart serve`, `setup`, `answer`, `card`, `data update`."""
 
 import json
 import os
@@ -197,6 +197,54 @@ def gaps(
             pack.write(app, asked, out, language=spoken, tell=lambda file: click.echo(str(file)))
     except (LayersError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@cli.group()
+def data() -> None:
+    """What the map stands on: official data from elsewhere."""
+
+
+@data.command()
+@_INSTANCE
+@click.argument("key")
+@click.option("--only", multiple=True, help="Only this source, by its key; may be given several times.")
+@click.option("--dry-run", is_flag=True, help="Fetch, check and plan; write nothing.")
+@click.option("--write", is_flag=True, help="Write without asking.")
+@click.option(
+    "--from-folder",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take the files from this folder and ask nobody.",
+)
+@click.option("--list", "is_list", is_flag=True, help="Tell which sources there are, and do nothing.")
+def update(
+    instance: Path | None,
+    key: str,
+    only: tuple[str, ...],
+    dry_run: bool,
+    write: bool,
+    folder: Path | None,
+    is_list: bool,
+) -> None:
+    """Replaces approximations of the instance KEY by the official data that its updates.yaml names."""
+    from webmap import updating  # It brings the network, which nothing else needs.
+
+    settings = _settings(instance)
+    if not is_list:
+        _set_up(settings, quietly=True)
+    may_write = None if not (dry_run or write) else write and not dry_run
+    try:
+        is_whole = updating.update(
+            settings, key=key, only=only, may_write=may_write, folder=folder, is_list=is_list
+        )
+    except BadInstance as error:
+        for problem in error.problems:
+            click.echo(f"  {problem}", err=True)
+        raise click.ClickException(str(error)) from error
+    except (LayersError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if not is_whole:
+        raise click.exceptions.Exit(1)
 
 
 def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:

@@ -66,7 +66,6 @@ class _World:
 
     grounds: dict[str, Ground] = field(default_factory=dict)
     facts: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
-    lent: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def online(client: Client, shelf: Shelf) -> Ways:
@@ -102,20 +101,12 @@ def prepare(
     Files that pass every check are kept on the `shelf`. `tell` hears which source is next.
     """
     world = _World()
-    for wanted in sources:
-        if wanted.table == FACTS:
-            world.lent[wanted.goes_with] = _fact_names(wanted)
     offers = []
     for wanted in sorted(sources, key=lambda one: _ORDER.index(one.table)):
         tell(wanted)
         offers.append(_offer(session, instance, wanted, ways, world, now=now, shelf=shelf))
     order = {wanted.key: at for at, wanted in enumerate(sources)}
     return sorted(offers, key=lambda offer: order[offer.wanted.key])
-
-
-def _fact_names(wanted: Wanted) -> tuple[str, ...]:
-    names = [name for name in wanted.columns if name != "code" and name[0] != "_"]
-    return (*names, *(f"{name}_as_of" for name in names))
 
 
 def _offer(
@@ -169,7 +160,7 @@ def _shaped(
         known=known.of_source(session, wanted, day=day, language=language),
         grounds=grounds,
         facts=world.facts.get(wanted.key),
-        lent=() if wanted.key in world.facts else world.lent.get(wanted.key, ()),
+        lent=() if wanted.key in world.facts else wanted.lent,
         is_paged=collected.address.answer.startswith("wfs"),
     )
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -73,6 +73,7 @@ class Wanted:
     * `fixed`: values that every row has; `carried`: what the known row keeps where the source is silent;
       `within`: columns that are filled with the code of the area of a kind in which a point lies.
     * `code_pattern`: which part of a code counts (its first group), filled with zeros to `code_width`.
+    * `lent`: facts that another source tells of its areas; it is worked out, and not in the file.
     * `aliases`: "keep" the known code where the official one has changed, or "report" only.
     """
 
@@ -111,6 +112,7 @@ class Wanted:
     aliases: str = "keep"
     code_pattern: str = ""
     code_width: int = 0
+    lent: tuple[str, ...] = ()
 
     @property
     def resource(self) -> str:
@@ -131,7 +133,15 @@ def read(instance: Instance) -> tuple[Wanted, ...]:
     entries = _entries(file)
     if problems := [*_problems(entries, instance)]:
         raise BadInstance(problems)
-    return tuple(_wanted(entry) for entry in entries)
+    found = [_wanted(entry) for entry in entries]
+    return tuple(replace(source, lent=_lent(source, found)) for source in found)
+
+
+def _lent(source: Wanted, others: Iterable[Wanted]) -> tuple[str, ...]:
+    """The facts that other sources tell of the areas of a source."""
+    facts = [other for other in others if other.table == FACTS and other.goes_with == source.key]
+    names = [name for other in facts for name in other.columns if name != "code" and name[0] != "_"]
+    return (*names, *(f"{name}_as_of" for name in names))
 
 
 def chosen(known: Sequence[Wanted], only: Iterable[str]) -> tuple[Wanted, ...]:
@@ -212,7 +222,7 @@ def _parts(entry: Mapping[str, Any], kind: type[Any]) -> Iterator[tuple[str, str
         if part.default is MISSING and part.default_factory is MISSING and not entry.get(part.name):
             yield f"{part.name} is missing.", "Add it: data/README.md says how."
     for name, value in entry.items():
-        if name not in known:
+        if name not in known or name == "lent":
             yield f"the part “{name}” is unknown.", "Correct its name or remove it."
         elif not _fits(value, known[name].type):
             yield f"{name} cannot be {value!r}.", "Compare it with data/README.md."

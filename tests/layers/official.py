@@ -202,6 +202,7 @@ def a_wfs(all_features, *, cap=5000, matched=True, crs=3301, lost=(), repeats=Fa
         start, count = int(query.get("startIndex", 0)), min(int(query.get("count", cap)), cap)
         there = [one for at, one in enumerate(all_features) if at not in lost]
         if repeats and start:
+            count = min(count, len(there) - start)
             start -= 1
         some = there[start : start + count]
         body = {"type": "FeatureCollection", "features": some}

@@ -1,5 +1,6 @@
 """Map files as others deliver them: their columns, shapes and declared system, with nothing judged yet."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,10 @@ def read(path: Path, *, inside: str = "", encoding: str = "") -> Delivered:
     name = f"/vsizip/{{{path}}}/{inside}" if inside else str(path)
     options = {"WRITE_GFS": "NO", "DOWNLOAD_SCHEMA": "NO"} if path.suffix == ".gml" else {}
     try:
-        about, _, wkbs, columns = pyogrio.raw.read(name, encoding=encoding or None, **options)
+        with warnings.catch_warnings():
+            # GDAL tells of rings that turn the wrong way and the like; every shape is checked later.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            about, _, wkbs, columns = pyogrio.raw.read(name, encoding=encoding or None, **options)
     except Exception as error:  # GDAL raises many kinds for a damaged file.
         raise UnreadableMap(name=inside or path.name, reason=str(error).rstrip(".")) from error
     table = {name: _texts(column) for name, column in zip(about["fields"].tolist(), columns, strict=True)}

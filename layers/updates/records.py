@@ -88,12 +88,12 @@ def _kept(wanted: Wanted, table: Table, notes: list[Sentence]) -> Iterator[Recor
         yield Record(number, values)
     if pseudo:
         notes.append(
-            Sentence(N_("{number} rows say that they do not count, and were left out."), number=pseudo)
+            Sentence(N_("Rows that say that they do not count were left out: {number}."), number=pseudo)
         )
     for (name, value), times in sorted(strange.items()):
         notes.append(
             Sentence(
-                N_("{number} rows have the {column} “{value}”, which is in no list, and were left out."),
+                N_("Rows whose {column} is “{value}”, which is in no list, were left out: {number}."),
                 number=times,
                 column=name,
                 value=value,
@@ -135,7 +135,7 @@ def _placed(
     there = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     if not there.all():
         number = int((~there).sum())
-        notes.append(Sentence(N_("{number} rows have no shape and were left out."), number=number))
+        notes.append(Sentence(N_("Rows without a shape were left out: {number}."), number=number))
     records = [record for record, is_there in zip(records, there, strict=True) if is_there]
     if not records:
         return records
@@ -150,7 +150,7 @@ def _placed(
         ]
         notes.append(
             Sentence(
-                N_("{number} rows lie outside the range and were left out: {codes}."),
+                N_("Rows outside the range were left out: {number} ({codes})."),
                 number=len(outside),
                 codes=", ".join(outside[:_NAMED]),
             )
@@ -201,14 +201,12 @@ def _once(wanted: Wanted, records: list[Record], notes: list[Sentence], *, is_pa
     if repeats:
         notes.append(
             Sentence(
-                N_("{number} rows stand there twice, word for word; they were taken once."), number=repeats
+                N_("Rows that stand there twice, word for word, were taken once: {number}."), number=repeats
             )
         )
     if joined:
         notes.append(
-            Sentence(
-                N_("The parts of {number} areas stand in rows of their own; they were joined."), number=joined
-            )
+            Sentence(N_("Areas whose parts stand in rows of their own were joined: {number}."), number=joined)
         )
     return [same[0] for same in by_code.values()]
 

@@ -30,7 +30,7 @@ _NO_GROUND: Mapping[str, Ground] = {}
 
 
 class FaultyRows(BadContent):
-    text = N_("{number} of {all} rows cannot be used, as {examples}.")
+    text = N_("Rows that cannot be used: {number} of {all}, as {examples}.")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class _Context:
             raise FaultyRows(number=len(faults), all=number, examples=examples.rstrip("."))
         self.notes.append(
             Sentence(
-                N_("{number} rows cannot be used and were left out: {examples}"),
+                N_("Rows that cannot be used were left out: {number} ({examples})."),
                 number=len(faults),
                 examples=examples,
             )
@@ -133,7 +133,7 @@ class _Context:
         if self.facts and told < len(records):
             self.notes.append(
                 Sentence(
-                    N_("Facts are told of {number} of {all} areas only; the others keep what was known."),
+                    N_("Facts are told of {number} of {all} areas; the others keep what was known."),
                     number=told,
                     all=len(records),
                 )
@@ -164,7 +164,7 @@ class _Context:
         mended_now = sum(record.shape.is_valid for record in broken)
         if mended_now:
             self.notes.append(
-                Sentence(N_("{number} shapes crossed themselves and were mended."), number=mended_now)
+                Sentence(N_("Shapes that crossed themselves were mended: {number}."), number=mended_now)
             )
 
     # Codes

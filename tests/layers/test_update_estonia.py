@@ -87,7 +87,9 @@ def test_the_full_division_replaces_the_approximations_of_estonia(server, estoni
         sources = wanted.read(instance)
         offers = {
             offer.wanted.key: offer
-            for offer in run.prepare(session, instance, sources, run.online(client, shelf), now=NOW)
+            for offer in run.prepare(
+                session, instance, sources, run.online(client, shelf), now=NOW, shelf=shelf
+            )
         }
     for offer in offers.values():
         run.write(engine, instance, offer, now=NOW)
@@ -103,7 +105,9 @@ def test_the_full_division_replaces_the_approximations_of_estonia(server, estoni
     assert offers["ee-county"].difference.share == pytest.approx(0.021, abs=0.006)
     with store.reading(engine, srid=3301) as session:
         check_store(session, people)
+        again = run.prepare(session, instance, sources[:5], run.offline(shelf), now=NOW)
     engine.dispose()
+    assert [offer.plan.does_nothing for offer in again if offer.plan] == [True] * 4
 
 
 def check_store(session, people):

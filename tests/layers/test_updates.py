@@ -288,7 +288,7 @@ def test_a_transfer_resumed_at_a_careless_server_does_not_mix_two_files(server, 
     ("spoil", "said"),
     [
         ({"codes": ("01", "01")}, "The code 01 stands there 2 times with different contents."),
-        ({"names": ("Lääs", "")}, "1 of 2 rows cannot be used, as 02: It is empty."),
+        ({"names": ("Lääs", "")}, "Rows that cannot be used: 1 of 2, as 02: It is empty."),
     ],
 )
 def test_contradictions_load_nothing(server, world, spoil, said):
@@ -331,7 +331,7 @@ def test_a_shape_that_crosses_itself_a_little_is_mended(server, world):
 
     offer = world(a_source(addresses=zips(server.url, "/a.zip"))).offer()
 
-    assert notes(offer) == ["1 shapes crossed themselves and were mended."]
+    assert notes(offer) == ["Shapes that crossed themselves were mended: 1."]
     assert all(row.values["geom"].is_valid for row in offer.plan.added)
 
 
@@ -352,8 +352,8 @@ def test_parts_of_an_area_in_rows_of_their_own_are_joined_and_repeats_taken_once
 
     assert figures(offer) == (2, 0, 0, 0)
     assert notes(offer) == [
-        "1 rows stand there twice, word for word; they were taken once.",
-        "The parts of 1 areas stand in rows of their own; they were joined.",
+        "Rows that stand there twice, word for word, were taken once: 1.",
+        "Areas whose parts stand in rows of their own were joined: 1.",
     ]
 
 
@@ -408,6 +408,16 @@ def test_numbers_tell_the_system_whatever_is_declared(server, world, shape_of, c
     expected = shapely.union_all(metric(WEST))
     assert shapely.hausdorff_distance(offer.plan.added[0].values["geom"], expected) < 1
     assert offer.shaped.as_of == "2026-11-22"
+
+
+def test_numbers_that_fit_two_systems_load_nothing(server, world):
+    told = features({"MKOOD": ["01", "02"], "MNIMI": ["Lääs", "Ida"]}, metric(WEST, EAST))
+    server.files["/wfs"] = Served(b"", page=a_wfs(told, crs=None))
+    here = world(a_source(addresses=wfs(server.url), as_of=[{"live": True}], may_be=[3300]))
+
+    failure = str(here.offer().failure)
+
+    assert failure.startswith("The numbers fit more than one system (EPSG:3301, EPSG:3300)")
 
 
 def test_degrees_that_were_not_announced_are_moved(server, world):
@@ -505,6 +515,25 @@ def test_settlements_keep_their_people_and_get_a_point_inside(server, written):
     assert (towns["1001"].place.lon, towns["1001"].place.lat) == pytest.approx((24.1, 58.5), abs=0.01)
 
 
+def test_settlements_name_their_municipality_by_the_code_by_which_it_is_known(server, world):
+    told = villages(3)
+    for feature in told:
+        feature["properties"] |= {"OKOOD": "09", "ONIMI": "Ida"}
+    server.files |= {
+        "/wfs": Served(b"", page=a_wfs(told)),
+        "/a.zip": Served(counties(codes=("01", "09"), names=("Lääs", "Ida"))),
+    }
+    gazetteer = a_gazetteer(server.url, parent_kind="county")
+    gazetteer["columns"]["municipality_name"] = "ONIMI"
+    here = world(gazetteer, a_source(addresses=zips(server.url, "/a.zip")))
+
+    alone = here.offer("villages-official")
+    with_areas, _ = here.offers()
+
+    for offer in (alone, with_areas):
+        assert {row.values["municipality"] for row in offer.plan.added} == {"02"}
+
+
 # --- People by squares
 
 
@@ -544,7 +573,7 @@ def test_people_are_counted_by_squares_once_the_grid_is_there(server, written):
     assert (found.basis, found.people.tolist(), found.as_of) == ("cells", [100.0, 250.0, 100.0], "2021-12-31")
     assert found.density_km2.tolist() == [100.0, 250.0, 100.0]
     assert notes(offer) == [
-        "1 rows say that they do not count, and were left out.",
+        "Rows that say that they do not count were left out: 1.",
         "The file declares EPSG:3035, its numbers are of EPSG:3301; they were believed.",
     ]
 
@@ -642,7 +671,7 @@ def test_points_that_come_northing_first_stand_where_they_should(server, written
     )
     assert (body.place, body.capabilities) == (expected, ("order",))
     assert len(offer.plan.added) == 1
-    assert "1 rows have the form “punkt”, which is in no list, and were left out." in notes(offer)
+    assert "Rows whose form is “punkt”, which is in no list, were left out: 1." in notes(offer)
     assert all("never-fetched" not in path for path in server.paths)
 
 

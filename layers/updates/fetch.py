@@ -68,6 +68,10 @@ class _Again(Exception):
         self.failure, self.seconds = failure, seconds
 
 
+class _Cut(Exception):
+    """The network broke off; a full disk, say, is another matter."""
+
+
 class Client:
     """Asks servers one after the other.
 
@@ -203,15 +207,14 @@ class Client:
         began = self._clock()
         try:
             with part.open("ab" if have else "wb") as file:
-                # Unlike iter_content it gives what there is: nothing is lost when the transfer breaks.
-                while block := answer.raw.read1(_BLOCK):
+                for block in _blocks(answer):
                     file.write(block)
                     if file.tell() > most_bytes:
                         _forget(part)
                         raise TooBig(host=host, most=most_bytes)
                     if self._clock() - began > self.most_s:
                         raise TooSlow(host=host, seconds=round(self.most_s), size=file.tell())
-        except (HTTPError, OSError) as error:
+        except _Cut as error:
             size = part.stat().st_size
             raise _Again(BrokeOff(host=host, tries=self.tries, size=size)) from error
         size = part.stat().st_size
@@ -222,6 +225,15 @@ class Client:
         part.replace(to)
         _forget(part)
         return Download(to.name, url, checksum(to), size, dates.moment(self._now()), etag, modified)
+
+
+def _blocks(answer: requests.Response) -> Iterator[bytes]:
+    """What comes, as it comes: iter_content would lose what had come of a block when the transfer breaks."""
+    try:
+        while block := answer.raw.read1(_BLOCK):
+            yield block
+    except (HTTPError, OSError) as error:
+        raise _Cut from error
 
 
 def _still(known: Download | None, held: Path | None) -> Download | None:

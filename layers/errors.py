@@ -18,7 +18,7 @@ class Sentence(str):
     text: str
     values: Mapping[str, object]
 
-    def __new__(cls, text: str, **values: object) -> "Sentence":
+    def __new__(cls, text: str, /, **values: object) -> "Sentence":
         made = super().__new__(cls, text.format(**values))
         made.text, made.values = text, values
         return made

@@ -105,6 +105,7 @@ class Count:
 class Edition:
     """One loaded import, for the page about the data."""
 
+    number: int
     name: str
     dataset: str
     title: Words
@@ -115,6 +116,9 @@ class Edition:
     loaded_at: str
     checksum: str
     rows: int
+    account: str = ""
+    note: str = ""
+    undoes: int | None = None
 
 
 def bodies(
@@ -513,6 +517,14 @@ def editions(session: Session) -> list[Edition]:
     return [_edition(row) for row in session.scalars(query)]
 
 
+def all_editions(session: Session, *, layer: str = "", most: int = 200) -> list[Edition]:
+    """The newest editions, of one layer or of all, the newest first."""
+    query = select(model.Edition).order_by(model.Edition.id.desc()).limit(most)
+    if layer:
+        query = query.where(model.Edition.table_name == layer)
+    return [_edition(row) for row in session.scalars(query)]
+
+
 def editions_of(session: Session, ids: Iterable[int]) -> dict[int, Edition]:
     """Editions by their numbers."""
     query = select(model.Edition).where(model.Edition.id.in_(sorted(ids)))
@@ -521,6 +533,7 @@ def editions_of(session: Session, ids: Iterable[int]) -> dict[int, Edition]:
 
 def _edition(row: model.Edition) -> Edition:
     return Edition(
+        number=row.id,
         name=row.table_name,
         dataset=row.dataset,
         title=row.title,
@@ -531,4 +544,7 @@ def _edition(row: model.Edition) -> Edition:
         loaded_at=row.loaded_at,
         checksum=row.checksum,
         rows=row.rows,
+        account=row.account,
+        note=row.note,
+        undoes=row.undoes,
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import click
 from flask import Flask
@@ -196,6 +197,58 @@ def gaps(
             spoken = language or catalog.read_instance(settings.instance).default_language
             pack.write(app, asked, out, language=spoken, tell=lambda file: click.echo(str(file)))
     except (LayersError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command("import")
+@_INSTANCE
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--layer", required=True, help="The layer that the rows belong to, for example rescue.")
+@click.option("--dataset", required=True, help="The name under which this source comes again: voru-units.")
+@click.option("--source", default="", help="Where the file comes from, as a person would say it.")
+@click.option("--source-url", default="", help="The address of the source.")
+@click.option("--licence", default="", help="Under which it may be shown, for example CC-BY-4.0.")
+@click.option("--as-of", default="", help="The date that the file speaks of, for example 2026-05.")
+@click.option("--sheet", default="", help="Which table of the file; default: the first with rows.")
+@click.option("--encoding", default="", help="Of a text file; default: found out.")
+@click.option("--crs", default="", help="The system of coordinates: EPSG:3301, or EPSG:3301:swapped.")
+@click.option("--map", "columns", multiple=True, help="Which column tells what: --map name=Nimi")
+@click.option("--same", multiple=True, help="What holds for every row: --same form=volunteer")
+@click.option("--fixes", type=click.Path(path_type=Path, dir_okay=False), help="Write what to mend, as CSV.")
+@click.option("--repaired", type=click.Path(path_type=Path, dir_okay=False), help="Write a repaired copy.")
+@click.option("--lang", "language", default="", help="Language of what is told; default: the instance's own.")
+@click.option("--note", default="", help="A line for the history: why this import.")
+@click.option("--write", is_flag=True, help="Write it; without, the plan is only shown.")
+@click.option("--without-refused", is_flag=True, help="Write what can be used, though some rows cannot.")
+def import_(instance: Path | None, file: Path, **asked: Any) -> None:
+    """Reads a FILE of organisations or areas: what is wrong with it, what it would change, and writes it.
+
+    The file may be CSV, Excel, GeoJSON, GeoPackage, a zipped shapefile, KML, GPX or TopoJSON.
+    """
+    settings = _settings(instance)
+    _set_up(settings, quietly=True)
+    from webmap import create_app, intake
+
+    try:
+        intake.from_command(create_app(settings), file, tell=click.echo, **asked)
+    except (LayersError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+@_INSTANCE
+@click.argument("layer", required=False, default="")
+@click.option("--undo", type=int, help="Take an edition back, by its number.")
+@click.option("--note", default="", help="A line for the history: why.")
+def editions(instance: Path | None, layer: str, undo: int | None, note: str) -> None:
+    """Lists what was imported when, of a LAYER or of all, and takes an edition back."""
+    settings = _settings(instance)
+    _set_up(settings, quietly=True)
+    from webmap import create_app, intake
+
+    try:
+        intake.history(create_app(settings), layer, undo=undo, note=note, tell=click.echo)
+    except LayersError as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -117,10 +117,11 @@ def _plain(password: str) -> str:
 
 def _is_of_name(text: str, name: str) -> bool:
     """Whether little is left when the parts of the name are taken away."""
+    left = text
     for part in sorted({name, *re.split(r"[^\w]+", name)}, key=len, reverse=True):
         if len(part) >= _SHORT_NAME:
-            text = text.replace(part.casefold(), "")
-    return len(text) < SHORTEST // 2
+            left = left.replace(part.casefold(), "")
+    return left != text and len(re.sub(r"[\W_]+", "", left)) < SHORTEST // 2
 
 
 def _is_common(text: str) -> bool:

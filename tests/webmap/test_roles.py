@@ -1,7 +1,7 @@
 """The matrix of roles: every address is public and listed, or demands a role, and is asked by every role."""
 
 import pytest
-from werkzeug.routing import NumberConverter
+from werkzeug.routing import IntegerConverter
 
 from layers import accounts
 from tests import make
@@ -96,9 +96,8 @@ def test_every_role_gets_what_it_may_and_nothing_else(door, visitors):
 def ask(door, rule, method, account):
     """One question of a visitor who has just signed in, with a form that would be taken."""
     client = door.visitor(account)
-    values = {
-        name: 1 if isinstance(kind, NumberConverter) else "x" for name, kind in rule._converters.items()
-    }
+    kinds = rule._converters.items()
+    values = {name: 1 if isinstance(kind, IntegerConverter) else "x" for name, kind in kinds}
     path = rule.build({**values, "language": "en"})[1]
     own = "/en/account" if account else "/en/account/sign-in"
     said = client.open(

@@ -46,6 +46,14 @@ class Unavailable(LayersError):
     text = N_("The store cannot be used just now.")
 
 
+class NotAllowed(LayersError):
+    text = N_("Your account may not do this.")
+
+
+class NotSignedIn(LayersError):
+    text = N_("Sign in first.")
+
+
 class LayerNotFound(NotFound):
     text = N_("There is no layer “{layer}”.")
 

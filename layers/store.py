@@ -21,6 +21,8 @@ from layers.model import Base, Edition, Revision
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_140_812  # Any number that no other program on the same server takes.
+DOOR = 1
+"""The turn of those who sign in: where the store can tell turns apart, they do not wait for an import."""
 _REVISIONS = str(select(Revision.layer, Revision.number))
 _PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000")
 
@@ -74,17 +76,20 @@ def reading(engine: Engine, *, srid: int) -> Iterator[Session]:
 
 
 @contextmanager
-def writing(engine: Engine, *, srid: int) -> Iterator[Session]:
-    """A session for changes: one writer at a time on either store; the caller commits."""
+def writing(engine: Engine, *, srid: int, turn: int = 0) -> Iterator[Session]:
+    """A session for changes: one writer at a time of each turn on either store; the caller commits.
+
+    SQLite knows one turn alone.
+    """
     options = {"sqlite_begin": "IMMEDIATE"}
     with Session(engine.execution_options(**options), info={"srid": srid}, autoflush=False) as session:
-        _wait_for_turn(session.connection())
+        _wait_for_turn(session.connection(), turn)
         yield session
 
 
-def _wait_for_turn(connection: Connection) -> None:
+def _wait_for_turn(connection: Connection, turn: int = 0) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK + turn})
 
 
 def revisions(engine: Engine) -> tuple[tuple[str, int], ...]:

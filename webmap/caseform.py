@@ -24,7 +24,7 @@ from layers.sources import rows as check
 from layers.sources import texts as readers
 from layers.sources.drafts import Draft
 from layers.sources.privacy import names_a_house
-from webmap import db, i18n, params
+from webmap import db, i18n, params, signin
 
 bp = Blueprint("caseform", __name__)
 WHOLE = "text"  # The one part of an instance that names none.
@@ -75,6 +75,7 @@ class Form:
 
 
 @bp.route("/<language>/cases/new", methods=["GET", "POST"])
+@signin.public_form
 def new() -> ResponseReturnValue:
     sent = params.filled()
     form, do = _form(sent), sent.get("do", "")

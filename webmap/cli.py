@@ -1,4 +1,4 @@
-"""The console command: `turvakaart serve`, `setup`, `answer`, `card`."""
+"""The console command: `turvakaart serve`, `setup`, `answer`, `card`, `account`."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from layers import catalog, imports, store, tiles
 from layers.editions import Plan
 from layers.errors import BadInstance, LayersError
 from layers.tiles import Progress, Shelf
+from webmap import clerk
 from webmap.settings import Settings
 
 _INSTANCE = click.option(
@@ -250,6 +251,12 @@ def editions(instance: Path | None, layer: str, undo: int | None, note: str) -> 
         intake.history(create_app(settings), layer, undo=undo, note=note, tell=click.echo)
     except LayersError as error:
         raise click.ClickException(str(error)) from error
+@cli.group(commands=clerk.account.commands)
+@_INSTANCE
+@click.pass_context
+def account(context: click.Context, instance: Path | None) -> None:
+    """Accounts of those who keep the map: add, list, role, password, disable, enable, sessions, record."""
+    context.obj = clerk.Clerk(_settings(instance))
 
 
 def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:

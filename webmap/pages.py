@@ -28,6 +28,7 @@ from layers.filters import Facets, Filter
 from layers.places import Body, Settlement
 from layers.practices import Case
 from webmap import (
+    account,
     addresses,
     big,
     booklets,
@@ -58,6 +59,7 @@ from webmap import (
 from webmap.db import House, Revisions
 
 bp = Blueprint("pages", __name__)
+bp.register_blueprint(account.bp)
 bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
 bp.register_blueprint(caseform.bp)

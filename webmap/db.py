@@ -14,6 +14,7 @@ from webmap import params
 
 Revisions = tuple[tuple[str, int], ...]
 LOOKS_BACK = "@known"
+_CONFIRMED = "@confirmed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ def _revisions_of(asked: Session) -> Revisions:
     """As the session sees them, in its own transaction."""
     found = places.revisions(asked)
     if (newest := asked.info.get("known")) is not None:
-        found |= {LOOKS_BACK: newest}
+        found |= {LOOKS_BACK: newest, _CONFIRMED: asked.info["confirmed"]}
     return tuple(sorted(found.items()))
 
 

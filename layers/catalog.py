@@ -111,7 +111,7 @@ class Lifetime:
 
     Until `ageing_months` a fact is new, until `old_months` it is ageing, then old: somebody should look. From
     `expires_months` on it is told as expired and never as current; None: it may only grow old. It holds for
-    bodies, cases, practices, counts or areas (`of`), or only for those of a `layer` or `kind` of area, or of a
+    bodies, cases, practices, counts or areas (`of`), or only for those of a `layer`, `kind` of area or
     `form`: the rule that names most wins, the last of several. `importance` weighs the work that is overdue,
     and `why` says why so long.
     """
@@ -323,7 +323,9 @@ def _lifetime_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
     """Rules of freshness that name what is not there, or whose steps do not follow one another."""
     entries = about.get("freshness") or ()
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        yield Problem(FILE, 0, "freshness is no list of rules.", "Write one line “- {of: bodies, …}” for each.")
+        yield Problem(
+            FILE, 0, "freshness is no list of rules.", "Write one line “- {of: bodies, …}” for each."
+        )
         return
     layers = [entry for entry in about.get("layers") or () if isinstance(entry, dict)]
     known = {
@@ -348,7 +350,11 @@ def _lifetime_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
             what = f"freshness, rule {number}: its steps do not follow one another."
             yield Problem(FILE, 0, what, f"Each is later than the one before, at most {_MOST_MONTHS} months.")
         importance = entry.get("importance", 1)
-        if isinstance(importance, bool) or not isinstance(importance, int | float) or not 0 < importance <= 100:
+        if (
+            isinstance(importance, bool)
+            or not isinstance(importance, int | float)
+            or not 0 < importance <= 100
+        ):
             what = f"freshness, rule {number}: the importance “{importance}” is no number from 0 to 100."
             yield Problem(FILE, 0, what, "Write 1 for the usual, 2 for what matters twice as much.")
 

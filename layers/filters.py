@@ -31,9 +31,7 @@ class Filter:
         return any(getattr(self, part.name) for part in fields(self))
 
 
-def bodies(
-    found: Iterable[Body], only: Filter, *, today: date, rules: Sequence[Lifetime] = ()
-) -> list[Body]:
+def bodies(found: Iterable[Body], only: Filter, *, today: date, rules: Sequence[Lifetime] = ()) -> list[Body]:
     """The organisations that pass, in their order. `rules` are the instance's of how long facts hold."""
     return [
         body
@@ -45,9 +43,7 @@ def bodies(
     ]
 
 
-def cases(
-    found: Iterable[Case], only: Filter, *, today: date, rules: Sequence[Lifetime] = ()
-) -> list[Case]:
+def cases(found: Iterable[Case], only: Filter, *, today: date, rules: Sequence[Lifetime] = ()) -> list[Case]:
     """The cases that pass, in their order."""
     return [
         case

@@ -26,8 +26,8 @@ Thing: TypeAlias = Body | Case | Practice | Count | Area
 class Age:
     """How fresh a fact is on a day. `last` and `confirmed` are partial dates, "" where there is none.
 
-    `due` is the first day on which somebody should look again, `expires` the last on which it is current; None
-    where there is none. `lifetime` is the rule that says so.
+    `due` is the first day on which somebody should look again, `expires` the last on which it is current;
+    None where there is none. `lifetime` is the rule that says so.
     """
 
     state: str

@@ -103,6 +103,7 @@ class Count:
     members: int | None
     notes: Words
     source: Source
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,9 @@ def body(session: Session, key: str, *, as_of: date) -> Body:
         BodyNotFound: no organisation has this key.
     """
     table = model.Body
-    query = model.known(session, _body_columns(session), table).where(table.key == key).order_by(table.valid_from)
+    query = (
+        model.known(session, _body_columns(session), table).where(table.key == key).order_by(table.valid_from)
+    )
     found = _bodies(session, query)
     if not found:
         raise BodyNotFound(key=key)
@@ -244,7 +247,9 @@ def _area_facts(session: Session) -> list[Any]:
 
 def areas(session: Session, kind: str, *, as_of: date, most: int | None = None) -> list[Area]:
     """The areas of a kind, by code; with `most` only the first so many."""
-    query = model.on_day(session, select(*_area_facts(session)), model.Area, as_of).where(model.Area.kind == kind)
+    query = model.on_day(session, select(*_area_facts(session)), model.Area, as_of).where(
+        model.Area.kind == kind
+    )
     return [
         _area(row)
         for row in session.execute(query.order_by(model.Area.code, model.Area.valid_from).limit(most))
@@ -307,7 +312,9 @@ def areas_with_sizes_at(
     """The same with their sizes in square metres, of some kinds only where these are named."""
     point = geo.metric_point(place, srid=store.srid_of(session))
     table = model.Area
-    query = model.on_day(session, select(*_area_facts(session), wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(
+        session, select(*_area_facts(session), wkb_of(table.geom).label("wkb")), table, as_of
+    )
     if kinds is not None:
         query = query.where(table.kind.in_(sorted(kinds)))
     rows = session.execute(
@@ -337,7 +344,9 @@ def shapes(
     With a tolerance in metres they are simplified together, so that neighbours keep one border.
     """
     srid, table = store.srid_of(session), model.Area
-    query = model.on_day(session, select(*_area_facts(session), wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(
+        session, select(*_area_facts(session), wkb_of(table.geom).label("wkb")), table, as_of
+    )
     query = query.where(table.kind == kind).order_by(table.code, table.valid_from)
     frame = geo.to_metric([shapely.segmentize(bbox.polygon(), 0.1)], srid=srid)[0] if bbox else None
     if frame is not None:
@@ -472,6 +481,7 @@ def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") ->
             members=row.members,
             notes=row.notes,
             source=Source(row.source, row.source_url, row.as_of, row.as_of_inferred, row.confirmed or ""),
+            key=row.key,
         )
         for row in session.execute(query.order_by(table.as_of.desc(), table.key, table.valid_from))
     ]
@@ -485,7 +495,7 @@ def settlement_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
 
 
 def known_at(session: Session) -> str:
-    """The moment of the newest edition or confirmation that can be seen: looking back shows the same for ever.
+    """The moment of the newest edition or confirmation: looking back to it shows the same for ever.
 
     The clock would not do: an import that is under way began before now and will be seen after.
     """

@@ -25,7 +25,7 @@ class Documented:
 
 @dataclass(frozen=True)
 class Case:
-    """Practices at work somewhere. `as_of`, `confirmed` and the period are partial dates, "" when not known."""
+    """Practices at work somewhere. `as_of`, `confirmed` and the period are partial dates, "" if unknown."""
 
     key: str
     titles: Words

@@ -42,7 +42,7 @@ _PLAN = (
     *("rule", "score", "sites", "sliver", "sort", "standard", "turnout", "view", "within", "zone"),
 )
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
-_QUESTIONS = ("audience", "one", "q", "two", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
+_QUESTIONS = ("audience", "from", "layer", "one", "q", "two", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),

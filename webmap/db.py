@@ -1,5 +1,7 @@
 """One session a request, and the instance that the application serves."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -47,6 +49,15 @@ def session() -> Session:
         if moment := params.known(params.arguments()):
             store.look_back(g.session, moment)
     return cast(Session, g.session)
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """A session for a change that this request makes; the view commits it. Nothing is kept of before."""
+    with store.writing(house().engine, srid=instance().metric_crs) as found:
+        yield found
+    g.pop("revisions", None)
+    _close(None)
 
 
 def revisions() -> Revisions:

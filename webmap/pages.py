@@ -37,6 +37,7 @@ from webmap import (
     charts,
     choices,
     comparisons,
+    confirming,
     context,
     cooperation,
     db,
@@ -54,7 +55,9 @@ from webmap import (
     sharing,
     slides,
     stories,
+    suggesting,
     trainings,
+    worklist,
 )
 from webmap.db import House, Revisions
 from webmap.shading import Shading
@@ -64,11 +67,14 @@ bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
 bp.register_blueprint(caseform.bp)
 bp.register_blueprint(comparisons.bp)
+bp.register_blueprint(confirming.bp)
 bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)
 bp.register_blueprint(journal.bp)
 bp.register_blueprint(slides.bp)
+bp.register_blueprint(suggesting.bp)
 bp.register_blueprint(trainings.bp)
+bp.register_blueprint(worklist.bp)
 bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000
 _HITS = 50

@@ -17,7 +17,7 @@ from webmap import choices, db, params
 
 # From nobody to everybody: brown to teal of ColorBrewer's BrBG, told apart by colour-blind eyes too.
 _SCALE = ("#a6611a", "#d8b365", "#f1e6c8", "#8fcfc4", "#2a9187")
-# From nothing to check to everything: ColorBrewer's YlOrBr, light to dark; where nothing is known there is none.
+# From nothing to check to everything: ColorBrewer's YlOrBr, light to dark.
 _STALE = ("#fff7bc", "#fee391", "#fe9929", "#cc4c02", "#7a2a04")
 _NOTHING = "#c9d3da"
 _STALE_CLASSES = (

@@ -321,7 +321,7 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
 
 def _lifetime_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
     """Rules of freshness that name what is not there, or whose steps do not follow one another."""
-    entries = about.get("freshness") or ()
+    entries = about.get("freshness") or []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         yield Problem(
             FILE, 0, "freshness is no list of rules.", "Write one line “- {of: bodies, …}” for each."

@@ -21,11 +21,11 @@ _SCALE = ("#a6611a", "#d8b365", "#f1e6c8", "#8fcfc4", "#2a9187")
 _STALE = ("#fff7bc", "#fee391", "#fe9929", "#cc4c02", "#7a2a04")
 _NOTHING = "#c9d3da"
 _STALE_CLASSES = (
-    N_("none to check"),
-    N_("up to a quarter"),
-    N_("up to a half"),
-    N_("up to three quarters"),
-    N_("more, or all"),
+    "0 %",
+    "≤ 25 %",
+    "≤ 50 %",
+    "≤ 75 %",
+    "≤ 100 %",
 )
 
 
@@ -109,11 +109,8 @@ def _stale_step(one: Staleness) -> int | None:
 def stale_legend(found: Sequence[Staleness]) -> list[Shade]:
     """The classes of a shading by age, from nothing to check to all, then where nothing is known."""
     steps = [_stale_step(one) for one in found]
-    shades = [
-        Shade(step, _STALE[step], steps.count(step), str(gettext(text)))
-        for step, text in enumerate(_STALE_CLASSES)
-    ]
-    return [*shades, Shade(0, _NOTHING, steps.count(None), str(gettext(N_("nothing known"))))]
+    shades = [Shade(step, _STALE[step], steps.count(step), text) for step, text in enumerate(_STALE_CLASSES)]
+    return [*shades, Shade(0, _NOTHING, steps.count(None), str(gettext(N_("none known"))))]
 
 
 def _own(kind: str, only: Filter, as_of: date) -> set[str]:

@@ -7,14 +7,14 @@ import re
 import webbrowser
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Timer
 
 import click
 from flask import Flask
 
-from layers import catalog, dates, imports, linkcheck, store, tiles
+from layers import catalog, confirmations, dates, imports, linkcheck, store, tiles
 from layers.errors import BadInstance, LayersError
 from layers.imports import Plan
 from layers.linkcheck import Manners
@@ -250,6 +250,46 @@ def confirm_links(
     except (LayersError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{len(written)} links, good until {until}: {out}")
+
+
+@cli.command()
+@_INSTANCE
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def confirm(instance: Path | None, file: Path) -> None:
+    """Takes a steward's FILE of what is still right, all of it or nothing: a CSV with table, key and day."""
+    settings = _settings(instance)
+    _set_up(settings, quietly=True)
+    read = catalog.read_instance(settings.instance)
+    engine, now, wrong, number = store.open_store(settings.store_url(read.key)), datetime.now(tz=UTC), [], 1
+    try:
+        with store.writing(engine, srid=read.metric_crs) as session, file.open(encoding="utf-8-sig") as lines:
+            for number, row in enumerate(csv.DictReader(lines), start=2):
+                try:
+                    day = date.fromisoformat(row.get("day") or "")
+                    confirmations.confirm(
+                        session,
+                        row.get("table") or "",
+                        row.get("key") or "",
+                        day=day,
+                        by=confirmations.FILE,
+                        label="steward",
+                        now=now,
+                    )
+                except ValueError:
+                    wrong.append(f"{file.name}, line {number}: write the day as 2026-11-22.")
+                except LayersError as error:
+                    wrong.append(f"{file.name}, line {number}: {error}")
+            if not wrong:
+                session.commit()
+    except (LayersError, OSError, UnicodeError, csv.Error) as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        engine.dispose()
+    for line in wrong:
+        click.echo(f"  {line}", err=True)
+    if wrong or number < 2:
+        raise click.ClickException("Nothing was confirmed.")
+    click.echo(f"{number - 1} facts confirmed.")
 
 
 @cli.group()

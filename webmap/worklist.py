@@ -60,6 +60,7 @@ def work() -> ResponseReturnValue:
             kind_name=_kind_name,
             address=_address,
             why=_why,
+            reason=_reason,
             link_words=lambda outcome: str(gettext(_LINKS[outcome])) if outcome in _LINKS else "",
             may_confirm=stewards.may_confirm(),
             hidden=stewards.hidden(),
@@ -170,12 +171,12 @@ def _address(one: Item) -> str:
 
 
 def _why(one: Item) -> str:
-    """Why it is on the list, as a sentence or two."""
+    """Why it is on the list, as a sentence."""
     if one.age.state == freshness.UNDATED:
         told = str(gettext(N_("The source has no date, and nobody has confirmed it.")))
     elif one.age.state == freshness.EXPIRED and one.age.expires:
         day = i18n.day(one.age.expires.isoformat())
-        told = str(gettext(N_("Current until {day}: it is not shown as current any more."))).format(day=day)
+        told = str(gettext(N_("Expired: it was current until {day}."))).format(day=day)
     elif one.is_due:
         months = one.age.lifetime.old_months
         told = str(
@@ -183,7 +184,12 @@ def _why(one: Item) -> str:
         )
     else:
         return ""
-    return f"{told} {i18n.plain(one.age.lifetime.why)}".strip()
+    return told
+
+
+def _reason(one: Item) -> str:
+    """Why such facts hold no longer than they do, as the instance says."""
+    return i18n.plain(one.age.lifetime.why) if one.is_due else ""
 
 
 def _row(one: Item) -> dict[str, Any]:
@@ -200,7 +206,7 @@ def _row(one: Item) -> dict[str, Any]:
         "due": age.due.isoformat() if age.due else "",
         "expires": age.expires.isoformat() if age.expires else "",
         "overdue_days": one.overdue_days,
-        "why": _why(one),
+        "why": f"{_why(one)} {_reason(one)}".strip(),
         "source": one.source,
         "source_url": one.source_url,
         "link": one.link,

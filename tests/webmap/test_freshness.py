@@ -431,3 +431,57 @@ def test_one_address_is_heard_ten_times_a_day_and_nothing_of_it_is_kept(tiny, vi
     assert answers == [200] * 10 + [422]
     assert "127.0.0.1" not in json.dumps(rows(tiny, "suggestion"))
     assert len({row[-1] for row in rows(tiny, "suggestion")}) == 1
+
+
+# --- A steward's file, and the check of sources
+
+
+def a_file(tmp_path, *lines):
+    return make.write(tmp_path, "confirmed.csv", "\n".join(("\ufefftable,key,day", *lines)))
+
+
+def test_a_stewards_file_confirms_all_of_its_rows_or_none(tmp_path, monkeypatch):
+    folder, state = make.an_instance(tmp_path / "tiny", freshness=RULES), tmp_path / "state"
+    monkeypatch.setenv("WEBMAP_STATE", str(state))
+    right = "body,west-station,2022-03-01", "area,county:01,2022-03-01"
+    wrong = "body,nobody,2022-03-01", "body,first-village,yesterday", "body,first-village,2999-01-01"
+
+    def run(*lines):
+        asked = ["confirm", "--instance", str(folder), str(a_file(tmp_path, *lines))]
+        done = CliRunner().invoke(cli.cli, asked)
+        with site.a_site(folder, state) as app:
+            return done.exit_code, done.output.splitlines(), len(rows(app, "confirmation"))
+
+    assert run(*right, *wrong) == (
+        1,
+        [
+            "  confirmed.csv, line 4: There is no fact “nobody” of the kind “body”.",
+            "  confirmed.csv, line 5: write the day as 2026-11-22.",
+            "  confirmed.csv, line 6: 2999-01-01 has not come yet: nobody can confirm it.",
+            "Error: Nothing was confirmed.",
+        ],
+        0,
+    )
+    assert run() == (1, ["Error: Nothing was confirmed."], 0)
+    assert run(*right) == (0, ["2 facts confirmed."], 2)
+
+
+def test_the_check_of_sources_tells_what_it_found_and_asks_nobody_twice(tmp_path, monkeypatch):
+    folder, state = make.an_instance(tmp_path / "tiny"), tmp_path / "state"
+    for layer in ("police", "villages"):
+        old = (folder / f"bodies/{layer}.csv").read_text(encoding="utf-8")
+        make.write(folder, f"bodies/{layer}.csv", old.replace("https://example.org", "http://127.0.0.1:9"))
+    for text in (*folder.glob("cases/*.md"), *folder.glob("practices/*.md")):
+        make.write(
+            folder,
+            text.relative_to(folder),
+            text.read_text().replace("https://example.org", "http://10.0.0.1"),
+        )
+    package = (folder / "datapackage.json").read_text(encoding="utf-8")
+    make.write(folder, "datapackage.json", package.replace("https://example.org", ""))
+    monkeypatch.setenv("WEBMAP_STATE", str(state))
+    asked = ["links", "check", "--instance", str(folder), "--delay", "0"]
+
+    first, second = (CliRunner().invoke(cli.cli, asked).output.splitlines()[-1] for _ in range(2))
+
+    assert (first, second) == ("private: 2", "Nothing to ask.")

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from layers import columns
 from layers.errors import BadStoreAddress, StoreBroken, StoreNotReady
-from layers.model import Base, Edition, Revision
+from layers.model import Base, Confirmation, Edition, Revision
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_140_812  # Any number that no other program on the same server takes.
@@ -112,6 +112,16 @@ def look_back(session: Session, moment: str) -> None:
     """From now on this session answers from what was known at a moment (`2026-11-22T14:05:09Z`)."""
     newest = select(func.max(Edition.id)).where(Edition.loaded_at <= moment)
     session.info["known"] = session.scalar(newest) or 0
+    newest = select(func.max(Confirmation.id)).where(Confirmation.moment <= moment)
+    session.info["confirmed"] = session.scalar(newest) or 0
+
+
+def raise_revision(session: Session, layer: str) -> None:
+    """Tells that a layer has changed, in the transaction that changes it."""
+    revision = session.get(Revision, layer) or Revision(layer=layer, number=0)
+    revision.number += 1
+    session.add(revision)
+    session.flush()
 
 
 def srid_of(session: Session) -> int:

@@ -87,6 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     policy = _policy(context.basemaps(instance.basemaps, settings))
     framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))
     app.config["ADDRESS"] = settings.address
+    app.config["STATE"] = settings.state
     app.config["JOBS"] = settings.state / "jobs"
     app.config["PLANNING"] = settings.planning
     app.config["CORRECTIONS"] = settings.corrections

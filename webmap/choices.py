@@ -7,7 +7,7 @@ from flask_babel import gettext
 
 from layers.errors import N_
 from layers.filters import Facets, Filter
-from webmap import db, i18n, names, params
+from webmap import ages, db, i18n, names, params
 
 _GROUPS = {
     "capability": "capabilities",
@@ -23,12 +23,7 @@ _TITLES = {
     "outcome": N_("Outcome"),
     "freshness": N_("Age of the facts"),
 }
-_AGES = {
-    "new": N_("under 2 years old"),
-    "ageing": N_("2 to 5 years old"),
-    "old": N_("6 years old or older"),
-    "undated": N_("no date"),
-}
+_AGES = ages.TITLES
 
 
 @dataclass(frozen=True)

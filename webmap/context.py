@@ -15,7 +15,7 @@ from layers import dates, places
 from layers.catalog import Basemap
 from layers.errors import N_, Invalid
 from layers.filters import Filter
-from webmap import db, i18n, names, params, prose
+from webmap import ages, db, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
@@ -42,7 +42,7 @@ _PLAN = (
     *("rule", "score", "sites", "sliver", "sort", "standard", "turnout", "view", "within", "zone"),
 )
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
-_QUESTIONS = ("audience", "one", "q", "two", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
+_QUESTIONS = ("audience", "from", "layer", "one", "q", "two", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -87,7 +87,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "same_page": same_page,
         "same_page_today": same_page_today,
         "words": i18n.words,
-        "fresh_class": lambda as_of: dates.freshness(as_of, today=params.knowledge_day(params.arguments())),
+        "age_of": ages.of,
         "when": when(),
         "years_since": lambda as_of: dates.years_since(as_of, today=params.knowledge_day(params.arguments())),
     }

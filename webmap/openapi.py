@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from layers import answers, changes, dates, outlines
+from layers import answers, changes, freshness, outlines
 from layers.catalog import Instance
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 """Rises when an answer changes in a way that a client may notice."""
 
 Schema = dict[str, Any]
@@ -13,7 +13,7 @@ _TEXT: Schema = {"type": "string"}
 _NUMBER: Schema = {"type": "number"}
 _NUMBER_OR_NONE: Schema = {"type": ["number", "null"]}
 _URL: Schema = {"type": "string", "format": "uri-reference"}
-_FRESHNESS: Schema = {"type": "string", "enum": list(dates.FRESHNESS)}
+_FRESHNESS: Schema = {"type": "string", "enum": list(freshness.STATES)}
 
 
 def _object(**parts: Schema) -> Schema:
@@ -39,14 +39,21 @@ def _ref(name: str) -> Schema:
 
 
 _NAMED = {"key": _TEXT, "name": _TEXT, "url": _URL}
-_CASE = {"key": _TEXT, "title": _TEXT, "url": _URL, "outcome": _TEXT}
+_CASE = {"key": _TEXT, "title": _TEXT, "url": _URL, "outcome": _TEXT, "freshness": _FRESHNESS}
 _WHOLE: Schema = {"type": "integer"}
 _GOING = {"distance_m": _NUMBER_OR_NONE, "bearing": _NUMBER_OR_NONE, "way": _TEXT}
 _SCHEMAS: Schema = {
     "Area": _object(**_NAMED, kind=_TEXT, kind_label=_TEXT, accuracy=_TEXT),
     "Guide": _object(key=_TEXT, title=_TEXT, url=_URL),
     "Source": _object(
-        title=_TEXT, url=_TEXT, as_of=_TEXT, inferred={"type": "boolean"}, freshness=_FRESHNESS
+        title=_TEXT,
+        url=_TEXT,
+        as_of=_TEXT,
+        inferred={"type": "boolean"},
+        freshness=_FRESHNESS,
+        confirmed=_TEXT,
+        expires=_TEXT,
+        current={"type": "boolean"},
     ),
     "Match": _object(
         **_NAMED,

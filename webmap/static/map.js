@@ -193,9 +193,9 @@ window.turvakaart = (() => {
       const crowd = (zoom) => (many ? (zoom < 8 ? 0.4 : zoom < 9.5 ? 0.65 : 1) : 1);
       for (const { geometry, properties } of collection.features) {
         const [lng, lat] = geometry.coordinates;
-        const faded = properties.faded;
-        const mark = new Symbol_([lat, lng], { symbol, rank, crowd, radius: 6, fillColor: colour, color: faded ? colour : "#fff", weight: many ? 0.75 : 1.5, fillOpacity: faded ? 0.18 : 1, bubblingMouseEvents: false });
-        mark.bindTooltip(() => said(properties.name, properties.form), { direction: "top", offset: [0, -6] });
+        const { faded, expired } = properties;
+        const mark = new Symbol_([lat, lng], { symbol, rank, crowd, radius: 6, fillColor: expired ? "#fff" : colour, color: faded || expired ? colour : "#fff", weight: many ? 0.75 : 1.5, fillOpacity: expired ? 0.85 : faded ? 0.18 : 1, bubblingMouseEvents: false });
+        mark.bindTooltip(() => said(properties.name, [properties.form, properties.expired].filter(Boolean).join(" · ")), { direction: "top", offset: [0, -6] });
         mark.on("click", () => turvakaart.open(`${page}/${properties.key}`));
         this.addLayer(mark);
       }

@@ -135,6 +135,7 @@ class Instance:
     which everybody knows.
     `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by
     language. A language without headings needs a title and a summary only.
+    `place_kinds_of_themes` are the kinds of place that a theme names by itself.
     """
 
     key: str
@@ -156,6 +157,7 @@ class Instance:
     levels: tuple[Level, ...] = ()
     secret: bytes = field(default=b"", repr=False)
     sections: Mapping[str, Mapping[str, Words]] = field(default_factory=dict)
+    place_kinds_of_themes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -209,7 +211,7 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         codes={
             name: group
             for name, group in about.items()
-            if name not in (*_NEEDED, "sections") and _is_codes(group)
+            if name not in (*_NEEDED, "sections", "place_kinds_of_themes") and _is_codes(group)
         },
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
         attributions=tuple(package.get("attributions", ())),
@@ -219,6 +221,9 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         levels=tuple(_worded(Level, entry) for entry in about.get("levels", ())),
         secret=_secret(folder) or str(about["key"]).encode(),
         sections=about.get("sections") or {},
+        place_kinds_of_themes={
+            theme: tuple(kinds) for theme, kinds in (about.get("place_kinds_of_themes") or {}).items()
+        },
     )
 
 
@@ -283,6 +288,7 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
         ("levels", Level),
     ):
         found += _entry_problems(about, name, kind)
+    found += _place_kind_problems(about)
     return [*found, *_role_problems(about), *_finest_problems(about), *_section_problems(about)]
 
 
@@ -303,6 +309,16 @@ def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
             if isinstance(cell_m, bool) or not isinstance(cell_m, int | float) or not 0 < cell_m < 100_000:
                 what = f"layers, “{entry.get('key')}”: “{cell_m}” is no side of a cell."
                 yield Problem(FILE, 0, what, "Write it in metres: settlement: 1000.")
+
+
+def _place_kind_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Themes that are none and kinds of place that have no label."""
+    for theme, kinds in (about.get("place_kinds_of_themes") or {}).items():
+        unknown = [("theme", theme)] if theme not in (about.get("themes") or {}) else []
+        unknown += [("kind of place", one) for one in kinds if one not in (about.get("place_kinds") or {})]
+        for what, one in unknown:
+            told = f"place_kinds_of_themes, “{theme}”: the {what} “{one}” is unknown."
+            yield Problem(FILE, 0, told, "Correct it or add it to this file.")
 
 
 def _section_problems(about: Mapping[str, Any]) -> Iterator[Problem]:

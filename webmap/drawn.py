@@ -19,7 +19,7 @@ from layers.filters import Filter
 from layers.geo import Bbox
 from layers.outlines import STEPS
 from layers.places import Area
-from webmap import big, choices, db, i18n, names, packed, params, shading
+from webmap import big, choices, db, i18n, names, packed, params, place_kinds, shading
 from webmap.big import Drawing
 from webmap.db import House, Revisions
 from webmap.shading import Shading
@@ -212,7 +212,9 @@ def _bodies(kind: Layer, as_of: date, only: Filter, today: date) -> Iterable[str
 
 
 def _cases(as_of: date, only: Filter, today: date) -> Iterable[str]:
-    for case in filters.cases(practices.cases(db.session(), as_of=as_of), only, today=today):
+    kinds = place_kinds.known(as_of) if only.place_kind else {}
+    every = practices.cases(db.session(), as_of=as_of)
+    for case in filters.cases(every, only, today=today, place_kinds=kinds):
         if case.place:
             about = {
                 "key": case.key,

@@ -73,7 +73,8 @@ def test_of_several_values_one_is_enough_and_of_several_parts_all_are_needed(cli
     watch, patrol = cases(client, "theme=watch"), cases(client, "theme=patrol")
     either = cases(client, "theme=watch&theme=patrol")
 
-    assert {*watch} and {*patrol}
+    assert watch
+    assert patrol
     assert either == watch | patrol
     assert either == cases(client, "theme=patrol,watch")
     assert cases(client, "theme=watch,patrol&place_kind=border") == either & cases(

@@ -22,7 +22,7 @@ STEPS = ("format", "lint", "types", "imports", "texts", "tests")
 def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         prog="check.py",
-        description="Runs ruff, mypy, import-linter, the check of texts and pytest; other options go to pytest.",
+        description="Runs ruff, mypy, import-linter, check_texts, pytest; other options go to pytest.",
         allow_abbrev=False,
     )
     parser.add_argument("--only", choices=STEPS, action="append", help="may be given repeatedly")

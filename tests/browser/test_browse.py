@@ -1,4 +1,4 @@
-"""Lists to narrow and the form in several languages, in a browser with scripts and without, on every screen."""
+"""Lists to narrow and the form in several languages, in a browser with scripts and without, on any screen."""
 
 import re
 

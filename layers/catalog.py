@@ -161,6 +161,7 @@ class Instance:
     which everybody knows.
     `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by
     language. A language without headings needs a title and a summary only.
+    `place_kinds_of_themes` are the kinds of place that a theme names by itself.
     """
 
     key: str
@@ -183,6 +184,7 @@ class Instance:
     secret: bytes = field(default=b"", repr=False)
     sections: Mapping[str, Mapping[str, Words]] = field(default_factory=dict)
     freshness: tuple[Lifetime, ...] = ()
+    place_kinds_of_themes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -236,7 +238,7 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         codes={
             name: group
             for name, group in about.items()
-            if name not in (*_NEEDED, "sections") and _is_codes(group)
+            if name not in (*_NEEDED, "sections", "place_kinds_of_themes") and _is_codes(group)
         },
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
         attributions=tuple(package.get("attributions", ())),
@@ -247,6 +249,9 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         secret=_secret(folder) or str(about["key"]).encode(),
         sections=about.get("sections") or {},
         freshness=tuple(Lifetime(**entry) for entry in about.get("freshness") or ()),
+        place_kinds_of_themes={
+            theme: tuple(kinds) for theme, kinds in (about.get("place_kinds_of_themes") or {}).items()
+        },
     )
 
 
@@ -358,6 +363,8 @@ def _lifetime_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
         ):
             what = f"freshness, rule {number}: the importance “{importance}” is no number from 0 to 100."
             yield Problem(FILE, 0, what, "Write 1 for the usual, 2 for what matters twice as much.")
+    found += _place_kind_problems(about)
+    return [*found, *_role_problems(about), *_finest_problems(about), *_section_problems(about)]
 
 
 def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
@@ -377,6 +384,16 @@ def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
             if isinstance(cell_m, bool) or not isinstance(cell_m, int | float) or not 0 < cell_m < 100_000:
                 what = f"layers, “{entry.get('key')}”: “{cell_m}” is no side of a cell."
                 yield Problem(FILE, 0, what, "Write it in metres: settlement: 1000.")
+
+
+def _place_kind_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Themes that are none and kinds of place that have no label."""
+    for theme, kinds in (about.get("place_kinds_of_themes") or {}).items():
+        unknown = [("theme", theme)] if theme not in (about.get("themes") or {}) else []
+        unknown += [("kind of place", one) for one in kinds if one not in (about.get("place_kinds") or {})]
+        for what, one in unknown:
+            told = f"place_kinds_of_themes, “{theme}”: the {what} “{one}” is unknown."
+            yield Problem(FILE, 0, told, "Correct it or add it to this file.")
 
 
 def _section_problems(about: Mapping[str, Any]) -> Iterator[Problem]:

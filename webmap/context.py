@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,14 @@ from layers.catalog import Basemap
 from layers.errors import N_, Invalid
 from layers.filters import Filter
 from webmap import ages, db, i18n, names, params, prose
+from layers.filters import PARTS
+from webmap import db, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
 _PLACE = ("accuracy", "lat", "lon", "place", "worry")
 _VIEW = ("at", "paper", "show")
-_CHOICE = ("shade", *(part.name for part in fields(Filter)))
+_CHOICE = ("shade", *PARTS)
 _PLAN = (
     *(
         "against",
@@ -136,9 +137,9 @@ def chosen() -> dict[str, str]:
     return {name: value for name, value in asked().items() if name in _CHOICE}
 
 
-def on_map(**more: str) -> str:
-    """The map with this request's choice; static/map.js reads it behind the #."""
-    return f"{page('home')}#{urlencode({**more, **chosen()})}"
+def on_map(*, choice: Mapping[str, str] | None = None, **more: str) -> str:
+    """The map with a choice, else with this request's; static/map.js reads it behind the #."""
+    return f"{page('home')}#{urlencode({**more, **(chosen() if choice is None else choice)})}"
 
 
 def same_page(language: str) -> str:

@@ -332,23 +332,34 @@ class _Asker:
             _asked("known", {"type": "string"}, "From the knowledge of a moment: 2026-11-22T14:05:09Z."),
         ]
         self.filter = [
-            _asked("county", _TEXT, "A county's code."),
-            _asked("municipality", _TEXT, "A municipality's code."),
+            _several("county", _TEXT, "Codes of counties."),
+            _several("municipality", _TEXT, "Codes of municipalities."),
             *(
-                _asked(name, _among(codes.get(group, {})), "Only these.")
-                for name, group in (
-                    ("capability", "capabilities"),
-                    ("readiness", "readiness"),
-                    ("theme", "themes"),
-                    ("outcome", "outcomes"),
+                _several(name, _among(codes.get(group, {})), f"Only these; asked of {of}.")
+                for name, group, of in (
+                    ("capability", "capabilities", "organisations"),
+                    ("readiness", "readiness", "organisations"),
+                    ("theme", "themes", "cases"),
+                    ("party", "parties", "cases"),
+                    ("outcome", "outcomes", "cases"),
+                    ("stage", "stages", "cases"),
+                    ("place_kind", "place_kinds", "cases"),
                 )
             ),
-            _asked("freshness", _FRESHNESS, "How old the fact is."),
+            _several("practice", _TEXT, "Keys of practices: only cases that show one of them."),
+            _several("freshness", _FRESHNESS, "How old the fact is."),
+            _asked("text", {"type": "string", "maxLength": 100}, "Words that stand in a case, all of them."),
         ]
 
 
 def _among(values: Any) -> Schema:
     return {"type": "string", "enum": list(values)}
+
+
+def _several(name: str, schema: Schema, text: str) -> Schema:
+    """A parameter of which one value is enough: separated by commas, or given several times."""
+    found = _asked(name, {"type": "array", "items": schema}, text)
+    return {**found, "style": "form", "explode": False}
 
 
 def _asked(name: str, schema: Schema, text: str, *, required: bool = False) -> Schema:

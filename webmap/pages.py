@@ -1,6 +1,5 @@
 """The pages a person reads. Each is whole without the map and without scripts."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -33,6 +32,7 @@ from webmap import (
     addresses,
     big,
     booklets,
+    browse,
     cards,
     caseform,
     charts,
@@ -50,6 +50,7 @@ from webmap import (
     journal,
     networks,
     params,
+    place_kinds,
     planning,
     replies,
     shading,
@@ -186,7 +187,7 @@ def coverage() -> ResponseReturnValue:
         shadings=offered,
         found=found,
         shades=shading.legend(found),
-        fields=_fields("theme", "outcome"),
+        fields=_fields(*filters.OF_CASES),
     )
 
 
@@ -312,6 +313,8 @@ def cases() -> ResponseReturnValue:
         total=len(every),
         fields=choices.form(only, filters.facets((), every, only, today=today, rules=rules)),
     )
+    found = browse.cases(practices.cases(db.session(), as_of=as_of), only, as_of=as_of, today=today)
+    return render_template("pages/cases.html", found=found)
 
 
 @bp.get("/<language>/cases/<key>")
@@ -334,20 +337,14 @@ def case(key: str) -> ResponseReturnValue:
 @bp.get("/<language>/practices/")
 def practice_list() -> ResponseReturnValue:
     args = params.arguments()
-    audience = params.one_of(args, "audience", db.instance().codes.get("parties", {}))
-    as_of = params.as_of(args)
-    every = practices.practices(db.session(), as_of=as_of)
-    found = [p for p in every if audience in ("", *p.audiences)]
-    documented = Counter(d.practice for c in practices.cases(db.session(), as_of=as_of) for d in c.practices)
-    audiences = Counter(code for p in every for code in p.audiences)
-    return render_template(
-        "pages/practices.html",
-        practices=found,
-        documented=documented,
-        audiences=audiences,
-        audience=audience,
-        total=len(every),
-    )
+    if audience := params.one_of(args, "audience", db.instance().codes.get("parties", {})):
+        # What this list was asked by before it could be narrowed by anything else.
+        return redirect(context.page("practice_list", **{**context.asked("audience"), "party": audience}))
+    _, as_of, only, today = _question()
+    session = db.session()
+    every, shown_by = practices.practices(session, as_of=as_of), practices.cases(session, as_of=as_of)
+    found = browse.practices(every, shown_by, only, as_of=as_of, today=today)
+    return render_template("pages/practices.html", found=found)
 
 
 @bp.get("/<language>/practices/<key>")
@@ -424,6 +421,11 @@ def _found(house: House, _revisions: Revisions, as_of: date, only: Filter, today
         filters.bodies(bodies, only, today=today, rules=rules),
         filters.cases(cases, only, today=today, rules=rules),
         filters.facets(bodies, cases, only, today=today, rules=rules),
+    kinds = place_kinds.known(as_of)
+    return Rows(
+        filters.bodies(bodies, only, today=today),
+        filters.cases(cases, only, today=today, place_kinds=kinds),
+        filters.facets(bodies, cases, only, today=today, place_kinds=kinds),
     )
 
 

@@ -82,8 +82,8 @@ def areas(by: Shading, *, as_of: date, bodies: Sequence[Body], only: Filter) -> 
     roles = [by.role] if by.role else [layer.key for layer in db.instance().layers_of("bodies")]
     of_all = not (only.capability or only.readiness or only.freshness)
     found = coverage.presence(db.session(), by.kind, roles, as_of=as_of, bodies=bodies, with_counts=of_all)
-    wanted = {f"county:{only.county}"} if only.county else set()
-    return [one for one in found if _is_in(one, wanted | _own(by.kind, only, as_of))]
+    chosen = [{f"county:{code}" for code in only.county}, _own(by.kind, only, as_of)]
+    return [one for one in found if all(_is_in(one, wanted) for wanted in chosen if wanted)]
 
 
 def stale_areas(
@@ -114,15 +114,15 @@ def stale_legend(found: Sequence[Staleness]) -> list[Shade]:
 
 
 def _own(kind: str, only: Filter, as_of: date) -> set[str]:
-    """The chosen municipality; where counties are shaded, the county that it lies in."""
-    if not only.municipality:
-        return set()
-    found = places.area(db.session(), "municipality", only.municipality, as_of=as_of)
-    return {found.parent if kind == "county" else found.key}
+    """The chosen municipalities; where counties are shaded, the counties that they lie in."""
+    found = [places.area(db.session(), "municipality", code, as_of=as_of) for code in only.municipality]
+    return {one.parent if kind == "county" else one.key for one in found}
 
 
 def _is_in(one: Presence | Staleness, wanted: Set[str]) -> bool:
     return wanted <= {one.area.key, one.area.parent}
+def _is_in(one: Presence, wanted: Set[str]) -> bool:
+    return not wanted.isdisjoint((one.area.key, one.area.parent))
 
 
 def colour(roles: int, most: int) -> str:

@@ -318,6 +318,7 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
         found += _entry_problems(about, name, kind)
     return [
         *found,
+        *_place_kind_problems(about),
         *_role_problems(about),
         *_finest_problems(about),
         *_section_problems(about),
@@ -363,8 +364,6 @@ def _lifetime_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
         ):
             what = f"freshness, rule {number}: the importance “{importance}” is no number from 0 to 100."
             yield Problem(FILE, 0, what, "Write 1 for the usual, 2 for what matters twice as much.")
-    found += _place_kind_problems(about)
-    return [*found, *_role_problems(about), *_finest_problems(about), *_section_problems(about)]
 
 
 def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:

@@ -9,14 +9,13 @@ from types import MappingProxyType
 from typing import Any
 
 from layers import freshness
-from layers.catalog import Lifetime
-from layers import dates
-from layers.catalog import Words
+from layers.catalog import Lifetime, Words
 from layers.letters import fold
 from layers.places import Body
 from layers.practices import Case, Practice
 
 Codes = tuple[str, ...]
+Rules = Sequence[Lifetime]
 PlaceKinds = Mapping[str, Set[str]]
 """The kinds of place of each case, by its key."""
 _NONE: PlaceKinds = MappingProxyType({})
@@ -26,10 +25,8 @@ _NONE: PlaceKinds = MappingProxyType({})
 class Filter:
     """What to show. Of several values of one part one is enough; an empty part lets everything through.
 
-    `capability` and `readiness` are asked of organisations, `theme` and `outcome` of cases; the place and
-    `freshness` (one of `freshness.STATES`) of both.
     `capability` and `readiness` are asked of organisations, what stands in `OF_CASES` of cases; the place and
-    `freshness` (a class of `dates.freshness`) of both. Every word of `text` stands in a case, in any of its
+    `freshness` (one of `freshness.STATES`) of both. Every word of `text` stands in a case, in any of its
     languages.
     """
 
@@ -62,41 +59,31 @@ OF_PRACTICES = ("theme", "party", "stage", "outcome", "place_kind", "county", "m
 """What a practice is asked for besides `text`; the last four are asked of the cases that show it."""
 
 
-def bodies(found: Iterable[Body], only: Filter, *, today: date, rules: Sequence[Lifetime] = ()) -> list[Body]:
+def bodies(found: Iterable[Body], only: Filter, *, today: date, rules: Rules = ()) -> list[Body]:
     """The organisations that pass, in their order. `rules` are the instance's of how long facts hold."""
-    return [
-        body
-        for body in found
-        if _is_there(body, only)
-        and only.capability in ("", *body.capabilities)
-        and only.readiness in ("", body.readiness)
-        and (not only.freshness or only.freshness == freshness.of(body, rules, today=today).state)
-    ]
-
-
-def cases(found: Iterable[Case], only: Filter, *, today: date, rules: Sequence[Lifetime] = ()) -> list[Case]:
-def bodies(found: Iterable[Body], only: Filter, *, today: date) -> list[Body]:
-    """The organisations that pass, in their order."""
     parts = [part for part in PARTS if part not in OF_CASES and getattr(only, part)]
     return [
         body
         for body in found
-        if all(_meets(getattr(only, part), _of_body(body, part, today)) for part in parts)
+        if all(_meets(getattr(only, part), _of_body(body, part, today, rules)) for part in parts)
     ]
 
 
-def cases(found: Iterable[Case], only: Filter, *, today: date, place_kinds: PlaceKinds = _NONE) -> list[Case]:
+def cases(
+    found: Iterable[Case],
+    only: Filter,
+    *,
+    today: date,
+    rules: Rules = (),
+    place_kinds: PlaceKinds = _NONE,
+) -> list[Case]:
     """The cases that pass, in their order."""
     parts = [part for part in PARTS if part not in (*OF_BODIES, "text") and getattr(only, part)]
     wanted = fold(only.text).split()
     return [
         case
         for case in found
-        if _is_there(case, only)
-        and only.theme in ("", case.theme)
-        and only.outcome in ("", case.outcome)
-        and (not only.freshness or only.freshness == freshness.of(case, rules, today=today).state)
-        if all(_meets(getattr(only, part), _of_case(case, part, today, place_kinds)) for part in parts)
+        if all(_meets(getattr(only, part), _of_case(case, part, today, rules, place_kinds)) for part in parts)
         and _says(wanted, case.titles, case.summaries, case.texts, {"": case.locality})
     ]
 
@@ -111,9 +98,7 @@ def facets(
     only: Filter,
     *,
     today: date,
-    rules: Sequence[Lifetime] = (),
-) -> Facets:
-    """What choosing another value of one part would show, the other parts staying as they are."""
+    rules: Rules = (),
     place_kinds: PlaceKinds = _NONE,
 ) -> Facets:
     """What choosing one value of one part would show, the other parts staying as they are."""
@@ -123,31 +108,12 @@ def facets(
             continue
         rest = only.having(part, ())
         values: Counter[str] = Counter()
-        if part.name not in ("theme", "outcome"):
-            for body in bodies(bodies_, rest, today=today, rules=rules):
-                values.update(_values(body, part.name, body.serves, today, rules))
-        if part.name not in ("capability", "readiness"):
-            for case in cases(cases_, rest, today=today, rules=rules):
-                values.update(_values(case, part.name, case.areas, today, rules))
-        found[part.name] = values
-    return found
-
-
-def _values(
-    thing: Body | Case, part: str, areas: Iterable[str], today: date, rules: Sequence[Lifetime]
-) -> set[str]:
-    if part == "freshness":
-        return {freshness.of(thing, rules, today=today).state}
-    if part == "capability" and isinstance(thing, Body):
-        return set(thing.capabilities)
-    more = {key.partition(":")[2] for key in areas if key.startswith(f"{part}:")}
-    return {getattr(thing, part), *more} - {""}
         if part not in OF_CASES:
-            for body in bodies(bodies_, rest, today=today):
-                values.update(_of_body(body, part, today))
+            for body in bodies(bodies_, rest, today=today, rules=rules):
+                values.update(_of_body(body, part, today, rules))
         if part not in OF_BODIES:
-            for case in cases(cases_, rest, today=today, place_kinds=place_kinds):
-                values.update(_of_case(case, part, today, place_kinds))
+            for case in cases(cases_, rest, today=today, rules=rules, place_kinds=place_kinds):
+                values.update(_of_case(case, part, today, rules, place_kinds))
         found[part] = values
     return found
 
@@ -156,19 +122,19 @@ def _meets(wanted: Codes, there: Set[str]) -> bool:
     return not there.isdisjoint(wanted)
 
 
-def _of_body(body: Body, part: str, today: date) -> Set[str]:
+def _of_body(body: Body, part: str, today: date, rules: Rules) -> Set[str]:
     """Every value of a part with which an organisation is found."""
     if part == "freshness":
-        return {dates.freshness(body.source.as_of, today=today)}
+        return {freshness.of(body, rules, today=today).state}
     if part == "capability":
         return set(body.capabilities)
     return _values(getattr(body, part), part, body.serves)
 
 
-def _of_case(case: Case, part: str, today: date, place_kinds: PlaceKinds) -> Set[str]:
+def _of_case(case: Case, part: str, today: date, rules: Rules, place_kinds: PlaceKinds) -> Set[str]:
     """Every value of a part with which a case is found."""
     if part == "freshness":
-        return {dates.freshness(case.as_of, today=today)}
+        return {freshness.of(case, rules, today=today).state}
     if part == "party":
         return set(case.parties)
     if part == "practice":
@@ -286,5 +252,6 @@ def _of_practice(one: Shown, part: str, today: date, place_kinds: PlaceKinds) ->
     own = {"theme": one.practice.themes, "party": one.practice.audiences, "stage": (one.practice.stage,)}
     if part in own:
         return set(own[part])
-    found = {value for case in one.cases for value in _of_case(case, part, today, place_kinds)}
+    # A practice is not asked how old it is, so the rules of freshness are not needed.
+    found = {value for case in one.cases for value in _of_case(case, part, today, (), place_kinds)}
     return found | (one.place_kinds if part == "place_kind" else set())

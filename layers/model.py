@@ -9,7 +9,6 @@ nothing is overwritten.
 from datetime import date
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, Integer, MetaData, Select, Text
 from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, Integer, MetaData, Select, Text, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column, relationship
 

@@ -73,12 +73,12 @@ class Browsed(Generic[_One]):
 def cases(every: Sequence[Case], only: Filter, *, as_of: date, today: date) -> Browsed[Case]:
     """The cases that a choice shows."""
     only = replace(only, capability=(), readiness=())
-    kinds = place_kinds.known(as_of)
+    kinds, rules = place_kinds.known(as_of), db.instance().freshness
 
     def of(choice: Filter) -> list[Case]:
-        return filters.cases(every, choice, today=today, place_kinds=kinds)
+        return filters.cases(every, choice, today=today, rules=rules, place_kinds=kinds)
 
-    facets = filters.facets((), every, only, today=today, place_kinds=kinds)
+    facets = filters.facets((), every, only, today=today, rules=rules, place_kinds=kinds)
     return _browsed(of, len(every), only, choices.form(only, facets), only, of(only), {})
 
 

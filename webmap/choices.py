@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from flask_babel import gettext
 
 from layers.errors import N_
-from layers.filters import Facets, Filter
-from webmap import ages, db, i18n, names, params
 from layers.filters import PARTS, Facets, Filter
-from webmap import db, i18n, names, params
+from webmap import ages, db, i18n, names, params
 
 _GROUPS = {
     "capability": "capabilities",

@@ -15,12 +15,9 @@ from typing import Any
 import click
 from flask import Flask
 
-from layers import catalog, imports, store, tiles
+from layers import catalog, confirmations, dates, imports, linkcheck, store, tiles
 from layers.editions import Plan
 from layers.errors import BadInstance, LayersError
-from layers import catalog, confirmations, dates, imports, linkcheck, store, tiles
-from layers.errors import BadInstance, LayersError
-from layers.imports import Plan
 from layers.linkcheck import Manners
 from layers.tiles import Progress, Shelf
 from webmap import clerk
@@ -240,6 +237,8 @@ def import_(instance: Path | None, file: Path, **asked: Any) -> None:
         intake.from_command(create_app(settings), file, tell=click.echo, **asked)
     except (LayersError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
 @cli.command("confirm-links")
 @_INSTANCE
 @click.option("--layer", required=True, help="Organisations of this layer, for example rescue.")
@@ -265,8 +264,8 @@ def confirm_links(
         raise click.BadParameter("It begins with http:// or https:// and a host.", param_hint="--address")
     settings = _settings(instance)
     _set_up(settings, quietly=True)
+    from layers.exports import harmless
     from webmap import confirming, create_app
-    from webmap.planning.tables import harmless
 
     app = create_app(settings)
     read = catalog.read_instance(settings.instance)
@@ -305,12 +304,16 @@ def editions(instance: Path | None, layer: str, undo: int | None, note: str) -> 
         intake.history(create_app(settings), layer, undo=undo, note=note, tell=click.echo)
     except LayersError as error:
         raise click.ClickException(str(error)) from error
+
+
 @cli.group(commands=clerk.account.commands)
 @_INSTANCE
 @click.pass_context
 def account(context: click.Context, instance: Path | None) -> None:
     """Accounts of those who keep the map: add, list, role, password, disable, enable, sessions, record."""
     context.obj = clerk.Clerk(_settings(instance))
+
+
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def confirm(instance: Path | None, file: Path) -> None:
     """Takes a steward's FILE of what is still right, all of it or nothing: a CSV with table, key and day."""

@@ -13,10 +13,8 @@ from flask_babel import gettext
 from layers import dates, places
 from layers.catalog import Basemap
 from layers.errors import N_, Invalid
-from layers.filters import Filter
-from webmap import ages, db, i18n, names, params, prose
 from layers.filters import PARTS
-from webmap import db, i18n, names, params, prose
+from webmap import ages, db, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")

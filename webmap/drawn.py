@@ -20,8 +20,7 @@ from layers.freshness import EXPIRED, Age
 from layers.geo import Bbox
 from layers.outlines import STEPS
 from layers.places import Area
-from webmap import ages, big, choices, db, i18n, names, packed, params, shading
-from webmap import big, choices, db, i18n, names, packed, params, place_kinds, shading
+from webmap import ages, big, choices, db, i18n, names, packed, params, place_kinds, shading
 from webmap.big import Drawing
 from webmap.db import House, Revisions
 from webmap.shading import Shading
@@ -159,7 +158,9 @@ def _shaded(
     rules = house.instance.freshness
     bodies = filters.bodies(places.bodies(db.session(), as_of=as_of), only, today=today, rules=rules)
     if by.is_of_age:
-        cases = filters.cases(practices.cases(db.session(), as_of=as_of), only, today=today, rules=rules)
+        every = practices.cases(db.session(), as_of=as_of)
+        kinds = place_kinds.known(as_of) if only.place_kind else {}
+        cases = filters.cases(every, only, today=today, rules=rules, place_kinds=kinds)
         stale = shading.stale_areas(by, as_of=as_of, things=[*bodies, *cases], only=only, today=today)
         colours = {one.area.key: shading.stale_colour(one) for one in stale}
     else:
@@ -226,10 +227,9 @@ def _bodies(kind: Layer, as_of: date, only: Filter, today: date) -> Iterable[str
 
 def _cases(as_of: date, only: Filter, today: date) -> Iterable[str]:
     rules = db.instance().freshness
-    for case in filters.cases(practices.cases(db.session(), as_of=as_of), only, today=today, rules=rules):
     kinds = place_kinds.known(as_of) if only.place_kind else {}
     every = practices.cases(db.session(), as_of=as_of)
-    for case in filters.cases(every, only, today=today, place_kinds=kinds):
+    for case in filters.cases(every, only, today=today, rules=rules, place_kinds=kinds):
         if case.place:
             about = {
                 "key": case.key,

@@ -305,14 +305,6 @@ def find() -> ResponseReturnValue:
 @bp.get("/<language>/cases/")
 def cases() -> ResponseReturnValue:
     _, as_of, only, today = _question()
-    every = practices.cases(db.session(), as_of=as_of)
-    rules = db.instance().freshness
-    return render_template(
-        "pages/cases.html",
-        cases=filters.cases(every, only, today=today, rules=rules),
-        total=len(every),
-        fields=choices.form(only, filters.facets((), every, only, today=today, rules=rules)),
-    )
     found = browse.cases(practices.cases(db.session(), as_of=as_of), only, as_of=as_of, today=today)
     return render_template("pages/cases.html", found=found)
 
@@ -417,15 +409,11 @@ def _found(house: House, _revisions: Revisions, as_of: date, only: Filter, today
     bodies = places.bodies(db.session(), as_of=as_of)
     cases = practices.cases(db.session(), as_of=as_of)
     rules = house.instance.freshness
-    return Rows(
-        filters.bodies(bodies, only, today=today, rules=rules),
-        filters.cases(cases, only, today=today, rules=rules),
-        filters.facets(bodies, cases, only, today=today, rules=rules),
     kinds = place_kinds.known(as_of)
     return Rows(
-        filters.bodies(bodies, only, today=today),
-        filters.cases(cases, only, today=today, place_kinds=kinds),
-        filters.facets(bodies, cases, only, today=today, place_kinds=kinds),
+        filters.bodies(bodies, only, today=today, rules=rules),
+        filters.cases(cases, only, today=today, rules=rules, place_kinds=kinds),
+        filters.facets(bodies, cases, only, today=today, rules=rules, place_kinds=kinds),
     )
 
 

@@ -120,8 +120,6 @@ def _own(kind: str, only: Filter, as_of: date) -> set[str]:
 
 
 def _is_in(one: Presence | Staleness, wanted: Set[str]) -> bool:
-    return wanted <= {one.area.key, one.area.parent}
-def _is_in(one: Presence, wanted: Set[str]) -> bool:
     return not wanted.isdisjoint((one.area.key, one.area.parent))
 
 

@@ -5,7 +5,7 @@ A fifth layer is one entry under `layers` in `instance.yaml`, one table and its 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ _NEEDED = ("key", "name", "welcome", "languages", "default_language", "metric_cr
 _KINDS = ("bodies", "cases", "areas")
 _TEXTS = ("cases", "practices")
 _SYMBOLS = ("square", "circle", "diamond", "triangle", "star", "hexagon", "cross", "line", "dashed", "dotted")
+_CHOSEN = {"of": _KINDS, "symbol": _SYMBOLS}
+_LIVING = ("bodies", "cases", "practices", "counts", "areas")
+_MOST_MONTHS = 1200
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,28 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Lifetime:
+    """How long facts stay believable, in months after they were last confirmed.
+
+    Until `ageing_months` a fact is new, until `old_months` it is ageing, then old: somebody should look. From
+    `expires_months` on it is told as expired and never as current; None: it may only grow old. It holds for
+    bodies, cases, practices, counts or areas (`of`), or only for those of a `layer`, `kind` of area or
+    `form`: the rule that names most wins, the last of several. `importance` weighs the work that is overdue,
+    and `why` says why so long.
+    """
+
+    of: str
+    ageing_months: int
+    old_months: int
+    expires_months: int | None = None
+    layer: str = ""
+    kind: str = ""
+    form: str = ""
+    importance: float = 1
+    why: Words = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Basemap:
     """An online basemap that a visitor may ask for."""
 
@@ -136,6 +161,7 @@ class Instance:
     which everybody knows.
     `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by
     language. A language without headings needs a title and a summary only.
+    `place_kinds_of_themes` are the kinds of place that a theme names by itself.
     """
 
     key: str
@@ -157,6 +183,8 @@ class Instance:
     levels: tuple[Level, ...] = ()
     secret: bytes = field(default=b"", repr=False)
     sections: Mapping[str, Mapping[str, Words]] = field(default_factory=dict)
+    freshness: tuple[Lifetime, ...] = ()
+    place_kinds_of_themes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -210,7 +238,7 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         codes={
             name: group
             for name, group in about.items()
-            if name not in (*_NEEDED, "sections") and _is_codes(group)
+            if name not in (*_NEEDED, "sections", "place_kinds_of_themes") and _is_codes(group)
         },
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
         attributions=tuple(package.get("attributions", ())),
@@ -220,6 +248,10 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         levels=tuple(_worded(Level, entry) for entry in about.get("levels", ())),
         secret=_secret(folder) or str(about["key"]).encode(),
         sections=about.get("sections") or {},
+        freshness=tuple(Lifetime(**entry) for entry in about.get("freshness") or ()),
+        place_kinds_of_themes={
+            theme: tuple(kinds) for theme, kinds in (about.get("place_kinds_of_themes") or {}).items()
+        },
     )
 
 
@@ -284,7 +316,54 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
         ("levels", Level),
     ):
         found += _entry_problems(about, name, kind)
-    return [*found, *_role_problems(about), *_finest_problems(about), *_section_problems(about)]
+    return [
+        *found,
+        *_place_kind_problems(about),
+        *_role_problems(about),
+        *_finest_problems(about),
+        *_section_problems(about),
+        *_lifetime_problems(about),
+    ]
+
+
+def _lifetime_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Rules of freshness that name what is not there, or whose steps do not follow one another."""
+    entries = about.get("freshness") or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        yield Problem(
+            FILE, 0, "freshness is no list of rules.", "Write one line “- {of: bodies, …}” for each."
+        )
+        return
+    layers = [entry for entry in about.get("layers") or () if isinstance(entry, dict)]
+    known = {
+        "of": _LIVING,
+        "layer": [entry.get("key") for entry in layers],
+        "kind": [entry.get("kind") for entry in layers],
+        "form": about.get("forms") or {},
+    }
+    for number, entry in enumerate(entries, start=1):
+        for what, remedy in _parts(entry, Lifetime, named={"of": _LIVING}):
+            yield Problem(FILE, 0, f"freshness, rule {number}: {what}", remedy)
+        for name in ("layer", "kind", "form"):
+            if entry.get(name) and entry[name] not in known[name]:
+                what = f"freshness, rule {number}: the {name} “{entry[name]}” is unknown."
+                yield Problem(FILE, 0, what, "Correct it or add it to this file.")
+        steps = [entry.get(name) for name in ("ageing_months", "old_months", "expires_months")]
+        given = [step for step in steps if step is not None]
+        if not all(isinstance(step, int) and not isinstance(step, bool) and step > 0 for step in given):
+            what = f"freshness, rule {number}: its steps are no whole numbers of months."
+            yield Problem(FILE, 0, what, "Write ageing_months: 24, old_months: 72, expires_months: 120.")
+        elif given != sorted(given) or given[-1:] > [_MOST_MONTHS]:
+            what = f"freshness, rule {number}: its steps do not follow one another."
+            yield Problem(FILE, 0, what, f"Each is later than the one before, at most {_MOST_MONTHS} months.")
+        importance = entry.get("importance", 1)
+        if (
+            isinstance(importance, bool)
+            or not isinstance(importance, int | float)
+            or not 0 < importance <= 100
+        ):
+            what = f"freshness, rule {number}: the importance “{importance}” is no number from 0 to 100."
+            yield Problem(FILE, 0, what, "Write 1 for the usual, 2 for what matters twice as much.")
 
 
 def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
@@ -304,6 +383,16 @@ def _finest_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
             if isinstance(cell_m, bool) or not isinstance(cell_m, int | float) or not 0 < cell_m < 100_000:
                 what = f"layers, “{entry.get('key')}”: “{cell_m}” is no side of a cell."
                 yield Problem(FILE, 0, what, "Write it in metres: settlement: 1000.")
+
+
+def _place_kind_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Themes that are none and kinds of place that have no label."""
+    for theme, kinds in (about.get("place_kinds_of_themes") or {}).items():
+        unknown = [("theme", theme)] if theme not in (about.get("themes") or {}) else []
+        unknown += [("kind of place", one) for one in kinds if one not in (about.get("place_kinds") or {})]
+        for what, one in unknown:
+            told = f"place_kinds_of_themes, “{theme}”: the {what} “{one}” is unknown."
+            yield Problem(FILE, 0, told, "Correct it or add it to this file.")
 
 
 def _section_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
@@ -387,14 +476,17 @@ def _entry_problems(about: Mapping[str, Any], name: str, kind: type[Any]) -> lis
     return found
 
 
-def _parts(entry: Mapping[str, Any], kind: type[Any]) -> Iterator[tuple[str, str]]:
+def _parts(
+    entry: Mapping[str, Any], kind: type[Any], named: Mapping[str, Sequence[str]] = _CHOSEN
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with an entry; `named` are the parts that are chosen from a list."""
     for part in fields(kind):
         needed = part.default is MISSING and part.default_factory is MISSING
         if needed and not entry.get(part.name):
             yield f"{part.name} is missing.", "Add it."
     for name in entry.keys() - {part.name for part in fields(kind)}:
         yield f"the part “{name}” is unknown.", "Correct its name or remove it."
-    for name, allowed in (("of", _KINDS), ("symbol", _SYMBOLS)):
+    for name, allowed in named.items():
         if entry.get(name) and entry[name] not in allowed:
             yield f"the {name} “{entry[name]}” is unknown.", f"Use one of: {', '.join(allowed)}."
 

@@ -1,14 +1,16 @@
-"""Read: which kinds of partner are known in each area, and which are missing."""
+"""Read: which kinds of partner are known in each area, and which are missing; how stale what is known is."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy.orm import Session
 
-from layers import places
+from layers import freshness, places
+from layers.catalog import Lifetime
 from layers.places import Area, Body
+from layers.practices import Case
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,54 @@ def _told(session: Session, as_of: date) -> set[tuple[str, str]]:
         if count.number is not None:
             newest.setdefault((count.area, count.layer), count.number)
     return {where for where, number in newest.items() if number}
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """One area: how many organisations and cases are known there, and of how many the facts are stale.
+
+    `due` are those that somebody should check (old, expired or without a date), `expired` those of them that
+    are not current any more.
+    """
+
+    area: Area
+    facts: int
+    due: int
+    expired: int
+
+    @property
+    def share(self) -> float | None:
+        """The part that is due, from 0 to 1; None where nothing is known at all."""
+        return self.due / self.facts if self.facts else None
+
+
+def staleness(
+    session: Session,
+    kind: str,
+    things: Sequence[Body | Case],
+    *,
+    as_of: date,
+    today: date,
+    rules: Sequence[Lifetime],
+) -> list[Staleness]:
+    """Every area of a kind (county or municipality) with the age of what is known there, stale ones first.
+
+    A thing is there when its seat or place is, or when it is for exactly this area. Ties are in the order of
+    the numbers due, then of codes.
+    """
+    there: dict[str, list[str]] = defaultdict(list)
+    for thing in things:
+        state = freshness.of(thing, rules, today=today).state
+        areas = thing.serves if isinstance(thing, Body) else thing.areas
+        for key in {*areas, f"{kind}:{getattr(thing, kind, '')}"}:
+            there[key].append(state)
+    found = [
+        Staleness(
+            area,
+            len(states := there[area.key]),
+            sum(state in (freshness.OLD, freshness.EXPIRED, freshness.UNDATED) for state in states),
+            states.count(freshness.EXPIRED),
+        )
+        for area in places.areas(session, kind, as_of=as_of)
+    ]
+    return sorted(found, key=lambda one: (-1.0 if one.share is None else one.share, one.due), reverse=True)

@@ -5,6 +5,7 @@ rule of this house for beginnings and ends; the empty text means "not known".
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime
 
 from layers.errors import BadDate
@@ -80,12 +81,11 @@ def years_since(text: str, *, today: date) -> int | None:
     return today.year - then.year - ((today.month, today.day) < (then.month, then.day))
 
 
-FRESHNESS = ("new", "ageing", "old", "undated")
-
-
-def freshness(text: str, *, today: date) -> str:
-    """How fresh a fact of a partial date is: under two years new, under six ageing, then old."""
-    age = years_since(text, today=today)
-    if age is None:
-        return "undated"
-    return "new" if age < 2 else "ageing" if age < 6 else "old"
+def months_after(text: str, months: int) -> date:
+    """So many months after the first day of a partial date; a day that its month lacks is the next day."""
+    then = first_day(text)
+    total = then.year * 12 + then.month - 1 + months
+    for year, month, day in ((*divmod(total, 12), then.day), (*divmod(total + 1, 12), 1)):
+        with suppress(ValueError):
+            return date(year, month + 1, day)
+    return date.max

@@ -151,15 +151,24 @@ def plan(
     )
 
 
-def apply(session: Session, plan: Plan, *, now: datetime, account: str = "", note: str = "") -> int:
+def apply(
+    session: Session,
+    plan: Plan,
+    *,
+    now: datetime,
+    account: str = "",
+    note: str = "",
+    how: Mapping[str, Any] | None = None,
+) -> int:
     """Writes an edition with the plan's rows, lets the strongest of all datasets speak, and raises the
-    revisions of the layers that change. The caller commits.
+    revisions of the layers that change. `how` its columns were read is remembered. The caller commits.
 
     Returns:
         the edition's number.
     """
     source = plan.source
     edition = _edition(session, source, now=now, rows=plan.total, account=account, note=note)
+    edition.how = dict(how or {})
     _retire(session, source.table, plan.retired, edition=edition.id)
     _insert(session, TABLES[source.table], (*plan.added, *plan.changed), edition_id=edition.id)
     keys = {row.key for row in (*plan.added, *plan.changed)}.union(plan.ended)

@@ -18,7 +18,7 @@ class Sentence(str):
     text: str
     values: Mapping[str, object]
 
-    def __new__(cls, text: str, **values: object) -> "Sentence":
+    def __new__(cls, text: str, /, **values: object) -> "Sentence":
         made = super().__new__(cls, text.format(**values))
         made.text, made.values = text, values
         return made
@@ -44,6 +44,14 @@ class Invalid(LayersError):
 
 class Unavailable(LayersError):
     text = N_("The store cannot be used just now.")
+
+
+class NotAllowed(LayersError):
+    text = N_("Your account may not do this.")
+
+
+class NotSignedIn(LayersError):
+    text = N_("Sign in first.")
 
 
 class LayerNotFound(NotFound):

@@ -17,9 +17,15 @@ import shapely
 import xlsxwriter
 
 Table = Sequence[Mapping[str, Any]]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _WIDEST = 60
 _SHEET_NAME = 31
 _NOT_IN_NAMES = str.maketrans("[]:*?/\\", "       ")
+
+
+def harmless(value: Any) -> Any:
+    """A text that begins like a formula gets an apostrophe; numbers stay numbers."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def xlsx(sheets: Mapping[str, Table], *, day: date) -> bytes:

@@ -9,7 +9,7 @@ nothing is overwritten.
 from datetime import date
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, Integer, MetaData, Select, Text
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, Integer, MetaData, Select, Text, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column, relationship
 
 from layers.columns import Geom, Letters
@@ -66,6 +66,65 @@ class Revision(Base):
 
     layer: Mapped[str] = mapped_column(Letters, primary_key=True)
     number: Mapped[int] = mapped_column(Integer)
+
+
+class Confirmation(Base):
+    """Somebody says that a fact still holds. It does not change the fact.
+
+    It speaks of the fact's content (`digest`): what the fact says later has not been confirmed by it. `by` is
+    how it came (account, link, steward file), `label` the role of who said it, never a person; `link` names
+    the signed link that it came through, "" for none.
+    """
+
+    __tablename__ = "confirmation"
+    __table_args__ = (Index(None, "table_name", "key"), Index(None, "link"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    table_name: Mapped[str] = mapped_column(Letters)
+    key: Mapped[str] = mapped_column(Letters)
+    digest: Mapped[str] = mapped_column(Letters)
+    day: Mapped[str] = mapped_column(Letters)
+    by: Mapped[str] = mapped_column(Letters)
+    label: Mapped[str] = mapped_column(Letters)
+    moment: Mapped[str] = mapped_column(Letters, index=True)
+    note: Mapped[str] = mapped_column(Text, default="")
+    link: Mapped[str] = mapped_column(Letters, default="")
+
+
+class Suggestion(Base):
+    """What a reader says is out of date, until a steward has decided. It is never shown in public.
+
+    `sender` is a keyed hash of an address and the day, to count with: it leads back to nobody.
+    """
+
+    __tablename__ = "suggestion"
+    __table_args__ = (Index(None, "kind", "key"), Index(None, "link"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Letters)
+    key: Mapped[str] = mapped_column(Letters)
+    field: Mapped[str] = mapped_column(Letters, default="")
+    text: Mapped[str] = mapped_column(Text)
+    moment: Mapped[str] = mapped_column(Letters, index=True)
+    state: Mapped[str] = mapped_column(Letters, default="open", index=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    decided_by: Mapped[str] = mapped_column(Letters, default="")
+    decided_at: Mapped[str] = mapped_column(Letters, default="")
+    link: Mapped[str] = mapped_column(Letters, default="")
+    sender: Mapped[str] = mapped_column(Letters, default="")
+
+
+class LinkCheck(Base):
+    """What came of asking for a web address that facts name as their source."""
+
+    __tablename__ = "link_check"
+
+    url: Mapped[str] = mapped_column(Text, primary_key=True)
+    checked_at: Mapped[str] = mapped_column(Letters)
+    outcome: Mapped[str] = mapped_column(Letters)
+    status: Mapped[int | None] = mapped_column(Integer)
+    moved_to: Mapped[str] = mapped_column(Text, default="")
+    failures: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class Fact:
@@ -331,3 +390,14 @@ def on_day(session: Session, query: Select[*Columns], table: Any, as_of: date) -
     return known(session, query, table).where(
         table.valid_from <= day, (table.valid_to == "") | (table.valid_to > day)
     )
+
+
+def last_confirmed(session: Session, table: Any) -> ColumnElement[str | None]:
+    """A column: the newest day on which what a row says was confirmed, as far as the session knows."""
+    said = Confirmation
+    query = select(func.max(said.day)).where(
+        said.table_name == table.__tablename__, said.key == table.key, said.digest == table.digest
+    )
+    if (newest := session.info.get("confirmed")) is not None:
+        query = query.where(said.id <= newest)
+    return query.correlate(table).scalar_subquery().label("confirmed")

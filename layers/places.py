@@ -22,12 +22,16 @@ _BATCH = 5000
 
 @dataclass(frozen=True)
 class Source:
-    """Where a fact is known from. `as_of` is the date it speaks of, "" when the source has none."""
+    """Where a fact is known from. `as_of` is the date it speaks of, "" when the source has none.
+
+    `confirmed` is the newest day on which somebody said that it still holds, "" where nobody has.
+    """
 
     title: str
     url: str
     as_of: str
     inferred: bool = False
+    confirmed: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,14 @@ class Count:
     members: int | None
     notes: Words
     source: Source
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class Edition:
     """One loaded import, for the page about the data."""
 
+    number: int
     name: str
     dataset: str
     title: Words
@@ -115,6 +121,9 @@ class Edition:
     loaded_at: str
     checksum: str
     rows: int
+    account: str = ""
+    note: str = ""
+    undoes: int | None = None
 
 
 def bodies(
@@ -122,7 +131,7 @@ def bodies(
 ) -> list[Body]:
     """Organisations by county and name: of one layer, or those with the given keys, or all."""
     table = model.Body
-    query = model.on_day(session, _body_columns(), table, as_of).order_by(
+    query = model.on_day(session, _body_columns(session), table, as_of).order_by(
         table.county, table.name, table.key, table.valid_from
     )
     if layer:
@@ -136,7 +145,7 @@ def body_states(session: Session) -> list[Body]:
     """Every known state of every organisation, whenever it was, by key and beginning."""
     table = model.Body
     return _bodies(
-        session, model.known(session, _body_columns(), table).order_by(table.key, table.valid_from)
+        session, model.known(session, _body_columns(session), table).order_by(table.key, table.valid_from)
     )
 
 
@@ -145,7 +154,7 @@ def bodies_serving(session: Session, area: str, *, as_of: date) -> list[Body]:
     table, link = model.Body, model.Serves
     # Asked the other way round, with exists(), every body would be looked at for every area.
     serves = table.id.in_(select(link.body_id).where(link.area == area))
-    query = model.on_day(session, _body_columns(), table, as_of).where(serves)
+    query = model.on_day(session, _body_columns(session), table, as_of).where(serves)
     return _bodies(session, query.order_by(table.layer, table.name, table.key, table.valid_from))
 
 
@@ -153,7 +162,7 @@ def bodies_in(session: Session, *, as_of: date, municipality: str = "", county: 
     """Organisations seated in a municipality or county (by code)."""
     table = model.Body
     where = table.municipality == municipality if municipality else table.county == county
-    query = model.on_day(session, _body_columns(), table, as_of).where(where)
+    query = model.on_day(session, _body_columns(session), table, as_of).where(where)
     return _bodies(session, query.order_by(table.layer, table.name, table.key, table.valid_from))
 
 
@@ -164,7 +173,9 @@ def body(session: Session, key: str, *, as_of: date) -> Body:
         BodyNotFound: no organisation has this key.
     """
     table = model.Body
-    query = model.known(session, _body_columns(), table).where(table.key == key).order_by(table.valid_from)
+    query = (
+        model.known(session, _body_columns(session), table).where(table.key == key).order_by(table.valid_from)
+    )
     found = _bodies(session, query)
     if not found:
         raise BodyNotFound(key=key)
@@ -187,8 +198,10 @@ def points_near(session: Session, box: Sequence[float], *, layer: str, as_of: da
     return {row.key: point for row, point in zip(rows, points, strict=True)}
 
 
-def _body_columns() -> Select[Any]:
-    return select(*model.Body.__table__.c, wkb_of(model.Body.geom).label("wkb"))
+def _body_columns(session: Session) -> Select[Any]:
+    table = model.Body
+    confirmed = model.last_confirmed(session, table)
+    return select(*table.__table__.c, wkb_of(table.geom).label("wkb"), confirmed)
 
 
 def _bodies(session: Session, query: Select[Any]) -> list[Body]:
@@ -226,16 +239,22 @@ def _body(row: Any, place: Place | None, serves: tuple[str, ...]) -> Body:
         valid_from=row.valid_from,
         valid_to=row.valid_to,
         notes=row.notes,
-        source=Source(row.source, row.source_url, row.as_of, row.as_of_inferred),
+        source=Source(row.source, row.source_url, row.as_of, row.as_of_inferred, row.confirmed or ""),
     )
 
 
-_AREA_FACTS = [column for column in model.Area.__table__.c if column.name != "geom"]
+_AREA_COLUMNS = [column for column in model.Area.__table__.c if column.name != "geom"]
+
+
+def _area_facts(session: Session) -> list[Any]:
+    return [*_AREA_COLUMNS, model.last_confirmed(session, model.Area)]
 
 
 def areas(session: Session, kind: str, *, as_of: date, most: int | None = None) -> list[Area]:
     """The areas of a kind, by code; with `most` only the first so many."""
-    query = model.on_day(session, select(*_AREA_FACTS), model.Area, as_of).where(model.Area.kind == kind)
+    query = model.on_day(session, select(*_area_facts(session)), model.Area, as_of).where(
+        model.Area.kind == kind
+    )
     return [
         _area(row)
         for row in session.execute(query.order_by(model.Area.code, model.Area.valid_from).limit(most))
@@ -255,7 +274,7 @@ def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
         AreaNotFound: there is none.
     """
     table = model.Area
-    query = model.known(session, select(*_AREA_FACTS), table).where(table.key == f"{kind}:{code}")
+    query = model.known(session, select(*_area_facts(session)), table).where(table.key == f"{kind}:{code}")
     rows = session.execute(query.order_by(table.valid_from)).all()
     if not rows:
         raise AreaNotFound(kind=kind, code=code)
@@ -265,7 +284,7 @@ def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:
 def later_areas(session: Session, kind: str, *, as_of: date) -> list[Area]:
     """The areas of a kind that were not there before and began after the day, as they began, by code."""
     table = model.Area
-    query = model.known(session, select(*_AREA_FACTS), table).where(table.kind == kind)
+    query = model.known(session, select(*_area_facts(session)), table).where(table.kind == kind)
     found = {row.key: row for row in session.execute(query.order_by(table.code, table.valid_from.desc()))}
     return [_area(row) for row in found.values() if row.valid_from > as_of.isoformat()]
 
@@ -298,7 +317,9 @@ def areas_with_sizes_at(
     """The same with their sizes in square metres, of some kinds only where these are named."""
     point = geo.metric_point(place, srid=store.srid_of(session))
     table = model.Area
-    query = model.on_day(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(
+        session, select(*_area_facts(session), wkb_of(table.geom).label("wkb")), table, as_of
+    )
     if kinds is not None:
         query = query.where(table.kind.in_(sorted(kinds)))
     rows = session.execute(
@@ -312,7 +333,7 @@ def areas_with_sizes_at(
 def area_states(session: Session, kinds: Iterable[str]) -> list[tuple[Area, shapely.Geometry]]:
     """Every known state of the areas of some kinds, by key and beginning, with its metric shape."""
     table = model.Area
-    query = model.known(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table)
+    query = model.known(session, select(*_area_facts(session), wkb_of(table.geom).label("wkb")), table)
     rows = session.execute(
         query.where(table.kind.in_(sorted(kinds))).order_by(table.key, table.valid_from)
     ).all()
@@ -328,7 +349,9 @@ def shapes(
     With a tolerance in metres they are simplified together, so that neighbours keep one border.
     """
     srid, table = store.srid_of(session), model.Area
-    query = model.on_day(session, select(*_AREA_FACTS, wkb_of(table.geom).label("wkb")), table, as_of)
+    query = model.on_day(
+        session, select(*_area_facts(session), wkb_of(table.geom).label("wkb")), table, as_of
+    )
     query = query.where(table.kind == kind).order_by(table.code, table.valid_from)
     frame = geo.to_metric([shapely.segmentize(bbox.polygon(), 0.1)], srid=srid)[0] if bbox else None
     if frame is not None:
@@ -350,7 +373,7 @@ def outlines(
     """
     table, drawn, day = model.Area, model.Outline, as_of.isoformat()
     holds = (drawn.step == step) & (drawn.since <= day) & ((drawn.until == "") | (drawn.until > day))
-    query = select(*_AREA_FACTS, drawn.shape.label("text"))
+    query = select(*_area_facts(session), drawn.shape.label("text"))
     query = query.outerjoin(drawn, (drawn.area_id == table.id) & holds).where(table.kind == kind)
     query = query if keys is None else query.where(table.key.in_(keys))
     rows = session.execute(
@@ -403,7 +426,7 @@ def _area(row: Any) -> Area:
         facts=row.facts,
         valid_from=row.valid_from,
         valid_to=row.valid_to,
-        source=Source(row.source, row.source_url, row.as_of),
+        source=Source(row.source, row.source_url, row.as_of, confirmed=row.confirmed or ""),
     )
 
 
@@ -447,7 +470,8 @@ def _settlements(session: Session, query: Select[Any]) -> list[Settlement]:
 def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") -> list[Count]:
     """What has been counted in an area (`kind:code`), or of a layer; the newest first."""
     table = model.Count
-    query = model.on_day(session, select(*table.__table__.c), table, as_of)
+    columns = (*table.__table__.c, model.last_confirmed(session, table))
+    query = model.on_day(session, select(*columns), table, as_of)
     query = query.where(table.as_of <= as_of.isoformat())
     for column, wanted in ((table.area, area), (table.layer, layer)):
         query = query.where(column == wanted) if wanted else query
@@ -461,7 +485,8 @@ def counts(session: Session, *, as_of: date, area: str = "", layer: str = "") ->
             households_qualifier=row.households_qualifier,
             members=row.members,
             notes=row.notes,
-            source=Source(row.source, row.source_url, row.as_of, row.as_of_inferred),
+            source=Source(row.source, row.source_url, row.as_of, row.as_of_inferred, row.confirmed or ""),
+            key=row.key,
         )
         for row in session.execute(query.order_by(table.as_of.desc(), table.key, table.valid_from))
     ]
@@ -475,11 +500,12 @@ def settlement_names(session: Session, codes: Iterable[str]) -> dict[str, str]:
 
 
 def known_at(session: Session) -> str:
-    """The moment of the newest edition that can be seen: looking back to it shows the same for ever.
+    """The moment of the newest edition or confirmation: looking back to it shows the same for ever.
 
     The clock would not do: an import that is under way began before now and will be seen after.
     """
-    return session.scalar(select(func.max(model.Edition.loaded_at))) or ""
+    newest = (select(func.max(column)) for column in (model.Edition.loaded_at, model.Confirmation.moment))
+    return max(session.scalar(one) or "" for one in newest)
 
 
 def turns(session: Session) -> set[str]:
@@ -513,6 +539,14 @@ def editions(session: Session) -> list[Edition]:
     return [_edition(row) for row in session.scalars(query)]
 
 
+def all_editions(session: Session, *, layer: str = "", most: int = 200) -> list[Edition]:
+    """The newest editions, of one layer or of all, the newest first."""
+    query = select(model.Edition).order_by(model.Edition.id.desc()).limit(most)
+    if layer:
+        query = query.where(model.Edition.table_name == layer)
+    return [_edition(row) for row in session.scalars(query)]
+
+
 def editions_of(session: Session, ids: Iterable[int]) -> dict[int, Edition]:
     """Editions by their numbers."""
     query = select(model.Edition).where(model.Edition.id.in_(sorted(ids)))
@@ -521,6 +555,7 @@ def editions_of(session: Session, ids: Iterable[int]) -> dict[int, Edition]:
 
 def _edition(row: model.Edition) -> Edition:
     return Edition(
+        number=row.id,
         name=row.table_name,
         dataset=row.dataset,
         title=row.title,
@@ -531,4 +566,7 @@ def _edition(row: model.Edition) -> Edition:
         loaded_at=row.loaded_at,
         checksum=row.checksum,
         rows=row.rows,
+        account=row.account,
+        note=row.note,
+        undoes=row.undoes,
     )

@@ -25,7 +25,7 @@ class Documented:
 
 @dataclass(frozen=True)
 class Case:
-    """Practices at work somewhere. `as_of` and the period are partial dates, "" when not known."""
+    """Practices at work somewhere. `as_of`, `confirmed` and the period are partial dates, "" if unknown."""
 
     key: str
     titles: Words
@@ -48,6 +48,7 @@ class Case:
     practices: tuple[Documented, ...]
     bodies: tuple[str, ...]
     areas: tuple[str, ...]
+    confirmed: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,14 @@ class Practice:
     as_of: str
     related: tuple[str, ...]
     sources: tuple[dict[str, str], ...]
+    confirmed: str = ""
 
 
 def cases(
     session: Session, *, as_of: date, practice: str = "", body: str = "", area: str = "", county: str = ""
 ) -> list[Case]:
     """Cases by key: all, or those of a practice, an organisation, an area (`kind:code`) or a county."""
-    query = model.on_day(session, _case_columns(), model.Case, as_of)
+    query = model.on_day(session, _case_columns(session), model.Case, as_of)
     for link, column, wanted in (
         (model.CasePractice, model.CasePractice.practice, practice),
         (model.CaseBody, model.CaseBody.body, body),
@@ -85,7 +87,7 @@ def cases(
 
 def case_states(session: Session) -> list[Case]:
     """Every known case, whenever it began, by key."""
-    return _cases(session, model.known(session, _case_columns(), model.Case))
+    return _cases(session, model.known(session, _case_columns(session), model.Case))
 
 
 def case(session: Session, key: str) -> Case:
@@ -94,7 +96,7 @@ def case(session: Session, key: str) -> Case:
     Raises:
         CaseNotFound: there is none with this key.
     """
-    query = model.known(session, _case_columns(), model.Case).where(model.Case.key == key)
+    query = model.known(session, _case_columns(session), model.Case).where(model.Case.key == key)
     found = _cases(session, query)
     if not found:
         raise CaseNotFound(key=key)
@@ -103,7 +105,7 @@ def case(session: Session, key: str) -> Case:
 
 def practices(session: Session, *, as_of: date) -> list[Practice]:
     """All practices, by key."""
-    query = model.on_day(session, select(*model.Practice.__table__.c), model.Practice, as_of)
+    query = model.on_day(session, _practice_columns(session), model.Practice, as_of)
     return [
         _practice(row)
         for row in session.execute(query.order_by(model.Practice.key, model.Practice.valid_from))
@@ -117,11 +119,16 @@ def practice(session: Session, key: str) -> Practice:
         PracticeNotFound: there is none with this key.
     """
     table = model.Practice
-    query = model.known(session, select(*table.__table__.c), table).where(table.key == key)
+    query = model.known(session, _practice_columns(session), table).where(table.key == key)
     row = session.execute(query.order_by(table.valid_from.desc())).first()
     if row is None:
         raise PracticeNotFound(key=key)
     return _practice(row)
+
+
+def _practice_columns(session: Session) -> Select[Any]:
+    table = model.Practice
+    return select(*table.__table__.c, model.last_confirmed(session, table))
 
 
 def _practice(row: Any) -> Practice:
@@ -136,11 +143,14 @@ def _practice(row: Any) -> Practice:
         as_of=row.as_of,
         related=tuple(row.related),
         sources=tuple(row.sources),
+        confirmed=row.confirmed or "",
     )
 
 
-def _case_columns() -> Select[Any]:
-    return select(*model.Case.__table__.c, wkb_of(model.Case.geom).label("wkb"))
+def _case_columns(session: Session) -> Select[Any]:
+    table = model.Case
+    confirmed = model.last_confirmed(session, table)
+    return select(*table.__table__.c, wkb_of(table.geom).label("wkb"), confirmed)
 
 
 def _cases(session: Session, query: Select[Any]) -> list[Case]:
@@ -200,4 +210,5 @@ def _case(
         practices=tuple(practices),
         bodies=tuple(bodies),
         areas=tuple(areas),
+        confirmed=row.confirmed or "",
     )

@@ -17,10 +17,12 @@ from sqlalchemy.orm import Session
 
 from layers import columns
 from layers.errors import BadStoreAddress, StoreBroken, StoreNotReady
-from layers.model import Base, Edition, Revision
+from layers.model import Base, Confirmation, Edition, Revision
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_140_812  # Any number that no other program on the same server takes.
+DOOR = 1
+"""The turn of those who sign in: where the store can tell turns apart, they do not wait for an import."""
 _REVISIONS = str(select(Revision.layer, Revision.number))
 _PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000")
 
@@ -74,17 +76,20 @@ def reading(engine: Engine, *, srid: int) -> Iterator[Session]:
 
 
 @contextmanager
-def writing(engine: Engine, *, srid: int) -> Iterator[Session]:
-    """A session for changes: one writer at a time on either store; the caller commits."""
+def writing(engine: Engine, *, srid: int, turn: int = 0) -> Iterator[Session]:
+    """A session for changes: one writer at a time of each turn on either store; the caller commits.
+
+    SQLite knows one turn alone.
+    """
     options = {"sqlite_begin": "IMMEDIATE"}
     with Session(engine.execution_options(**options), info={"srid": srid}, autoflush=False) as session:
-        _wait_for_turn(session.connection())
+        _wait_for_turn(session.connection(), turn)
         yield session
 
 
-def _wait_for_turn(connection: Connection) -> None:
+def _wait_for_turn(connection: Connection, turn: int = 0) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK + turn})
 
 
 def revisions(engine: Engine) -> tuple[tuple[str, int], ...]:
@@ -107,6 +112,16 @@ def look_back(session: Session, moment: str) -> None:
     """From now on this session answers from what was known at a moment (`2026-11-22T14:05:09Z`)."""
     newest = select(func.max(Edition.id)).where(Edition.loaded_at <= moment)
     session.info["known"] = session.scalar(newest) or 0
+    newest = select(func.max(Confirmation.id)).where(Confirmation.moment <= moment)
+    session.info["confirmed"] = session.scalar(newest) or 0
+
+
+def raise_revision(session: Session, layer: str) -> None:
+    """Tells that a layer has changed, in the transaction that changes it."""
+    revision = session.get(Revision, layer) or Revision(layer=layer, number=0)
+    revision.number += 1
+    session.add(revision)
+    session.flush()
 
 
 def srid_of(session: Session) -> int:

@@ -16,13 +16,13 @@ from pathlib import Path
 import prepare
 import problems
 
-STEPS = ("format", "lint", "types", "imports", "tests")
+STEPS = ("format", "lint", "types", "imports", "texts", "tests")
 
 
 def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         prog="check.py",
-        description="Runs ruff, mypy, import-linter and pytest; other options go to pytest.",
+        description="Runs ruff, mypy, import-linter, check_texts, pytest; other options go to pytest.",
         allow_abbrev=False,
     )
     parser.add_argument("--only", choices=STEPS, action="append", help="may be given repeatedly")
@@ -40,6 +40,8 @@ def command(step: str, *, house: prepare.House, others: list[str], ci: bool) -> 
         return [*python, "mypy"]
     if step == "imports":
         return [str(house.bin / "lint-imports")]
+    if step == "texts":
+        return [str(house.python), str(house.root / "scripts" / "check_texts.py")]
     # Where everything was installed for it, nothing may be skipped in silence.
     return [*python, "pytest", *(["--require-all"] if ci else []), *others]
 

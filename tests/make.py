@@ -209,6 +209,23 @@ def a_read_case(*, key="case", **changes):
     return practices.Case(**{**facts, **changes})
 
 
+def a_read_practice(*, key="practice", **changes):
+    """A practice as the readers tell it."""
+    facts = {
+        "key": key,
+        "titles": {"en": "A practice"},
+        "summaries": {},
+        "texts": {},
+        "audiences": (),
+        "themes": (),
+        "stage": "described",
+        "as_of": "",
+        "related": (),
+        "sources": (),
+    }
+    return practices.Practice(**{**facts, **changes})
+
+
 def a_count(session, *, key="", layer="villages", area="county:01", number=5, **changes):
     """How many of a layer somebody has counted in an area; `number` is None where none is told."""
     facts = {

@@ -4,11 +4,27 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from flask_compress import Compress
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from layers import catalog, store
 from layers.catalog import Basemap
 from layers.tiles import Shelf
-from webmap import addresses, api, context, db, drawn, errors, feeds, i18n, offline, pages, params, tiles
+from webmap import (
+    addresses,
+    api,
+    context,
+    db,
+    drawn,
+    errors,
+    feeds,
+    i18n,
+    offline,
+    oidc,
+    pages,
+    params,
+    signin,
+    tiles,
+)
 from webmap.settings import Settings
 
 # 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
@@ -60,6 +76,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app, db.House(instance, engine, Shelf(settings.tiles(instance.key), settings.tiles_from)))
     errors.init_app(app)
     addresses.init_app(app, addresses.Gazetteer(settings.address_search, bounds=instance.bounds))
+    signin.init_app(app, signin.Desk.of(settings))
+    oidc.init_app(app, oidc.Provider(settings))
     app.register_blueprint(api.bp)
     app.register_blueprint(drawn.bp)
     app.register_blueprint(tiles.bp)
@@ -69,11 +87,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     policy = _policy(context.basemaps(instance.basemaps, settings))
     framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))
     app.config["ADDRESS"] = settings.address
+    app.config["STATE"] = settings.state
     app.config["JOBS"] = settings.state / "jobs"
     app.config["PLANNING"] = settings.planning
     app.config["CORRECTIONS"] = settings.corrections
     app.after_request(lambda response: _protect(response, framed if _is_embedded() else policy))
     app.context_processor(lambda: context.words(settings))
+    if settings.proxies:
+        proxied = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)
+        app.wsgi_app = proxied  # type: ignore[method-assign]
     return app
 
 

@@ -32,7 +32,8 @@ def answer() -> ResponseReturnValue:
         response = Response(render_template("answer.txt", reply=reply), mimetype="text/plain")
     else:
         response = Response(written.written(reply), mimetype="application/json")
-    return packed.conditional(response, "public, max-age=60")
+    # No fact may be told as current after the midnight on which it expires.
+    return packed.conditional(response, f"public, max-age={min(60, params.seconds_left_today())}")
 
 
 @bp.get("/openapi.json")

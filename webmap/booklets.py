@@ -82,5 +82,5 @@ def _case(case: Case) -> str:
 
 
 def _source(source: dict[str, str]) -> dict[str, str]:
-    dated = f", {i18n.day(source['date'])}" if source.get("date") else ""
-    return {"text": f"{source['title']}{dated}", "url": source.get("url", "")}
+    dated = i18n.day(source["date"]) if source.get("date") else gettext("undated")
+    return {"text": f"{source['title']}, {dated}", "url": source.get("url", "")}

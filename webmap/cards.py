@@ -327,8 +327,9 @@ def _age(source: Shape) -> str:
     sentence = {
         "undated": N_("no date, check first"),
         "old": N_("as of {day}, check first"),
+        "expired": N_("not current: as of {day}, check first"),
     }.get(source["freshness"], N_("as of {day}"))
-    return str(gettext(sentence)).format(day=i18n.day(source["as_of"]))
+    return str(gettext(sentence)).format(day=i18n.day(max(source["as_of"], source["confirmed"])))
 
 
 def _case(one: Shape, sources: _Sources) -> Line:

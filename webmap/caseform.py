@@ -1,13 +1,18 @@
 """The form for a new case: fifteen minutes, the parts that the instance asks for, nothing kept here.
 
+It is written in one language of the instance or in several: each has its own part of the page,
+an empty one is left out, and every other becomes a file.
+
 Nobody is signed in, so a draft stays with its writer: in the page, and with scripts in his own browser. What
 the form gives is the file for review (`state: review`), which a steward puts into the instance's folder and
 later publishes. The server reads what is sent, tells what it thinks of it, and forgets it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from flask import Blueprint, Response, make_response, render_template
 from flask.typing import ResponseReturnValue
@@ -22,9 +27,9 @@ from layers.quality import Account
 from layers.sources import drafts
 from layers.sources import rows as check
 from layers.sources import texts as readers
-from layers.sources.drafts import Draft
+from layers.sources.drafts import Draft, Wording
 from layers.sources.privacy import names_a_house
-from webmap import db, i18n, params
+from webmap import db, i18n, params, signin
 
 bp = Blueprint("caseform", __name__)
 WHOLE = "text"  # The one part of an instance that names none.
@@ -40,10 +45,12 @@ _HINTS = {
     "carry": N_("What would you tell another village to take over, and what to do otherwise?"),
     "evidence": N_("How is this known, who says so, and what is not known?"),
 }
-_FIELDS = {
-    "language": N_("Language in which you write"),
+_WORDINGS = {
     "title": N_("Title"),
     "summary": N_("In one or two sentences"),
+    "adaptation": N_("What was done differently here"),
+}
+_FIELDS = {
     "theme": N_("Theme"),
     "outcome": N_("Outcome"),
     "area": N_("Municipality or county"),
@@ -53,37 +60,52 @@ _FIELDS = {
     "parties": N_("Who took part"),
     "practice": N_("The practice it shows"),
 }
+Tell = Callable[..., None]
 _EMPTY_PART = N_("Write this part. Where nothing is known, say so.")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A case in one language as it is typed: `parts` by key, `adaptations` one for each row of a practice."""
+
+    title: str
+    summary: str
+    parts: Mapping[str, str]
+    adaptations: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return any((self.title, self.summary, *self.parts.values(), *self.adaptations))
 
 
 @dataclass(frozen=True)
 class Form:
     """What somebody has filled in, cleaned, and with it what is known here of its place.
 
+    `said` are the wordings by language, empty ones too, in the order of the page; `begun` are the languages
+    in which anything is written, first the one that carries the facts. `files` are the file by its name.
     `problems` are whole sentences by the name of the field; `rest` is what the loader would say besides.
     """
 
     values: Mapping[str, str]
     parties: tuple[str, ...]
-    practices: tuple[tuple[str, str], ...]
+    practices: tuple[str, ...]
     sources: tuple[Mapping[str, str], ...]
-    parts: Mapping[str, str]
+    said: Mapping[str, Said]
+    begun: tuple[str, ...]
     problems: Mapping[str, Sequence[str]]
-    name: str = ""
-    file: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
     rest: tuple[Problem, ...] = ()
 
 
 @bp.route("/<language>/cases/new", methods=["GET", "POST"])
+@signin.public_form
 def new() -> ResponseReturnValue:
     sent = params.filled()
     form, do = _form(sent), sent.get("do", "")
     if params.is_part(params.arguments()):
         return _forgotten(make_response(render_template("parts/quality.html", **_judged(form))))
     if do == "file" and not (form.problems or form.rest):
-        answer = Response(form.file, content_type="text/markdown; charset=utf-8")
-        answer.headers["Content-Disposition"] = f'attachment; filename="{form.name}"'
-        return _forgotten(answer)
+        return _forgotten(_given(form.files))
     is_told = do in ("check", "file")
     page = render_template(
         "pages/case_form.html",
@@ -98,11 +120,33 @@ def new() -> ResponseReturnValue:
         hints=_HINTS,
         rows=_rows(form, do),
         most_rows=_MOST_ROWS,
-        practice_rows=[*form.practices, *[("", "")] * _PRACTICES][:_PRACTICES],
+        practice_rows=_padded(form.practices),
+        in_full=_languages(db.instance()),
         **_judged(form),
     )
     answer = make_response(page, 422 if do == "file" else 200)
     return _forgotten(answer) if sent else answer
+
+
+def _given(files: Mapping[str, str]) -> Response:
+    """The file; several, one a language, packed into one."""
+    if len(files) == 1:
+        ((name, text),) = files.items()
+        answer = Response(text, content_type="text/markdown; charset=utf-8")
+    else:
+        packed = BytesIO()
+        with ZipFile(packed, "w") as archive:
+            for one, text in files.items():
+                archive.writestr(ZipInfo(one), text, ZIP_DEFLATED)  # Without the time of day.
+        name = f"{next(iter(files)).split('.')[0]}.zip"
+        answer = Response(packed.getvalue(), content_type="application/zip")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _padded(found: Sequence[str]) -> tuple[str, ...]:
+    """One value for each row of a practice."""
+    return (*found, *[""] * _PRACTICES)[:_PRACTICES]
 
 
 def _forgotten(answer: Response) -> Response:
@@ -113,9 +157,9 @@ def _forgotten(answer: Response) -> Response:
 def _judged(form: Form) -> dict[str, Any]:
     """What the measure says of a form."""
     account = Account(
-        parts=form.parts,
+        parts=form.said[_main(form.said)].parts,
         parties=form.parties,
-        practices=[key for key, _ in form.practices if key],
+        practices=[key for key in form.practices if key],
         outcome=form.values["outcome"],
         stage=form.values["stage"],
         period_from=form.values["from"],
@@ -137,9 +181,11 @@ def _rows(form: Form, do: str) -> list[Mapping[str, str]]:
 def _names() -> dict[str, str]:
     """What each field is called, in the order of the page."""
     found = {name: gettext(title) for name, title in _FIELDS.items()}
-    found |= {
-        f"part-{key}": i18n.plain(words) or gettext("The whole text") for key, words in _headings().items()
-    }
+    for language in _offered():
+        tongue = i18n.language_here(language)
+        said = {name: gettext(title) for name, title in _WORDINGS.items()}
+        said |= {f"part-{key}": _heading(words, language) for key, words in _headings().items()}
+        found |= {f"{name}-{language}": f"{title} ({tongue})" for name, title in said.items()}
     found["stage"] = gettext("Evidence")
     return found | {
         f"source-{at}": gettext("Source %(number)s", number=at + 1) for at in range(_MOST_ROWS + 1)
@@ -152,6 +198,27 @@ def _names() -> dict[str, str]:
 def _headings() -> Mapping[str, Mapping[str, str]]:
     """The parts that the instance asks for: part -> heading by language."""
     return db.instance().sections.get("cases") or {WHOLE: {}}
+
+
+def _heading(words: Mapping[str, str], language: str) -> str:
+    """A part's heading in the language in which it is written."""
+    return words.get(language) or i18n.plain(words) or gettext("The whole text")
+
+
+def _offered() -> list[str]:
+    """Every language of the instance: first those that are written in full, of them that of the page."""
+    in_full = _languages(db.instance())
+    return sorted(db.instance().languages, key=lambda one: (one not in in_full, one != i18n.language()))
+
+
+def _main(said: Mapping[str, Said]) -> str:
+    """The language that carries the facts: the instance's own when it is begun, else the first in full."""
+    instance = db.instance()
+    in_full = _languages(instance)
+    begun = [one for one in in_full if said[one]]
+    if instance.default_language in begun:
+        return instance.default_language
+    return next(iter(begun), i18n.language() if i18n.language() in in_full else in_full[0])
 
 
 def _languages(instance: Instance) -> list[str]:
@@ -172,7 +239,6 @@ def _choices() -> dict[str, dict[str, str]]:
             ("parties", "parties"),
         )
     }
-    found["language"] = {code: i18n.language_name(code) for code in _languages(instance)}
     titles = {one.key: i18n.plain(one.titles) for one in practices.practices(session, as_of=today)}
     found["practice"] = dict(sorted(titles.items(), key=lambda one: one[1]))
     kinds = (places.areas(session, kind, as_of=today) for kind in ("municipality", "county"))
@@ -189,21 +255,30 @@ def _choices() -> dict[str, dict[str, str]]:
 def _form(sent: MultiDict[str, str]) -> Form:
     values = {
         name: _line(sent.get(name, ""))
-        for name in ("title", "summary", "theme", "outcome", "stage", "area", "place", "from", "to")
+        for name in ("theme", "outcome", "stage", "area", "place", "from", "to")
     }
-    offered = _languages(db.instance())
-    language = sent.get("language", "")
-    values["language"] = language or (i18n.language() if i18n.language() in offered else offered[0])
-    rows = zip(sent.getlist("practice"), sent.getlist("adaptation"), strict=False)
+    said = {language: _said(sent, language) for language in _offered()}
+    main = _main(said)
     form = Form(
         values=values,
         parties=tuple(dict.fromkeys(map(_line, sent.getlist("parties")))),
-        practices=tuple((_line(key), _line(said)) for key, said in rows if _line(key) or _line(said)),
+        practices=_padded([_line(key) for key in sent.getlist("practice")]),
         sources=tuple(_sources(sent)),
-        parts={key: _text(sent.get(f"part-{key}", "")) for key in _headings()},
+        said=said,
+        begun=(main, *(one for one in said if said[one] and one != main)),
         problems={},
     )
     return _checked(form) if sent else form
+
+
+def _said(sent: MultiDict[str, str], language: str) -> Said:
+    has_parts = language in _languages(db.instance())
+    return Said(
+        title=_line(sent.get(f"title-{language}", "")),
+        summary=_line(sent.get(f"summary-{language}", "")),
+        parts={key: _text(sent.get(f"part-{key}-{language}", "")) for key in _headings() if has_parts},
+        adaptations=_padded([_line(text) for text in sent.getlist(f"adaptation-{language}")]),
+    )
 
 
 def _sources(sent: MultiDict[str, str]) -> Iterable[Mapping[str, str]]:
@@ -245,17 +320,14 @@ def _checked(form: Form) -> Form:
     if found:
         return Form(**{**vars(form), "problems": found})
     taken = [one.key for one in practices.case_states(db.session())]
-    name = f"{drafts.key(form.values['title'], taken=taken)}.{form.values['language']}.md"
-    file = drafts.written(_draft(form, instance))
-    rest = readers.case(name, file, instance=instance, today=today).problems
-    return Form(**{**vars(form), "name": name, "file": file, "rest": rest})
-
-
-Tell = Callable[..., None]
+    key = drafts.key(form.said[form.begun[0]].title, taken=taken)
+    files = {f"{key}.{one}.md": text for one, text in drafts.written(_draft(form)).items()}
+    rest = readers.case_in(files, instance=instance, today=today).problems
+    return Form(**{**vars(form), "files": files, "rest": rest})
 
 
 def _check_choices(form: Form, choices: Mapping[str, Mapping[str, str]], tell: Tell) -> None:
-    for name in ("language", "theme", "outcome", "stage", "area"):
+    for name in ("theme", "outcome", "stage", "area"):
         value = form.values[name]
         if not value and name != "area":
             tell(name, N_("Choose one."))
@@ -266,35 +338,40 @@ def _check_choices(form: Form, choices: Mapping[str, Mapping[str, str]], tell: T
     for value in form.parties:
         if value not in choices["parties"]:
             tell("parties", N_("“{value}” cannot be chosen here."), value=value)
-    keys = [key for key, _ in form.practices]
-    if not any(keys):
+    keys = [key for key in form.practices if key]
+    adapted = [any(rows) for rows in zip(*(one.adaptations for one in form.said.values()), strict=True)]
+    if not keys:
         tell("practice", N_("Choose the practice that the case shows."))
-    elif not all(keys):
+    elif any(is_adapted and not key for key, is_adapted in zip(form.practices, adapted, strict=True)):
         tell("practice", N_("You wrote what was done differently: choose the practice that it belongs to."))
-    for key in {*keys} - {"", *choices["practice"]}:
+    for key in sorted({*keys} - {*choices["practice"]}):
         tell("practice", N_("“{value}” cannot be chosen here."), value=key)
     if len({*keys}) < len(keys):
         tell("practice", N_("The same practice is chosen twice."))
 
 
 def _check_words(form: Form, tell: Tell) -> None:
-    for name in ("title", "summary"):
-        if not form.values[name]:
-            tell(name, N_("Fill this in."))
-    said = {name: form.values[name] for name in ("title", "summary", "place")}
-    said["practice"] = " ".join(text for _, text in form.practices)
-    for name, text in said.items():
-        _check_text(name, text, _LINE if name != "practice" else 2 * _LINE, tell)
+    _check_text("place", form.values["place"], _LINE, tell)
     if names_a_house(form.values["place"]):
         tell("place", N_("Leave out the house number: the map never shows a home."))
-    for key, text in form.parts.items():
+    for language in form.begun:
+        _check_wording(form.said[language], language, tell)
+
+
+def _check_wording(said: Said, language: str, tell: Tell) -> None:
+    """A language that is begun is written to the end, or the loader would refuse it."""
+    for name, text in (("title", said.title), ("summary", said.summary)):
         if not text:
-            tell(f"part-{key}", _EMPTY_PART)
-        _check_text(f"part-{key}", text, _TEXT, tell)
+            tell(f"{name}-{language}", N_("Fill this in."))
+        _check_text(f"{name}-{language}", text, _LINE, tell)
+    _check_text(f"adaptation-{language}", " ".join(said.adaptations), 2 * _LINE, tell)
+    for key, text in said.parts.items():
+        name = f"part-{key}-{language}"
+        if not text:
+            tell(name, _EMPTY_PART)
+        _check_text(name, text, _TEXT, tell)
         if key != WHOLE and texts.sections(text):
-            tell(
-                f"part-{key}", N_("A line begins with ##. Headings are set by the form: take the signs out.")
-            )
+            tell(name, N_("A line begins with ##. Headings are set by the form: take the signs out."))
 
 
 def _check_text(name: str, text: str, most: int, tell: Tell) -> None:
@@ -364,7 +441,12 @@ def _check_sources(form: Form, tell: Tell) -> None:
 def _check_links(form: Form, choices: Mapping[str, Mapping[str, str]], tell: Tell) -> None:
     """Links inside the house lead somewhere, or the loader would refuse them."""
     session, today = db.session(), params.today()
-    mentions = [(name, one) for name, text in form.parts.items() for one in texts.mentions(text)]
+    mentions = [
+        (f"part-{key}-{language}", one)
+        for language in form.begun
+        for key, text in form.said[language].parts.items()
+        for one in texts.mentions(text)
+    ]
     if not mentions:
         return
     bodies = {one.key for one in places.bodies(session, as_of=today, keys={one.key for _, one in mentions})}
@@ -372,35 +454,27 @@ def _check_links(form: Form, choices: Mapping[str, Mapping[str, str]], tell: Tel
     known = {"case": cases, "practice": {*choices["practice"]}, "body": bodies}
     for name, one in mentions:
         if one.key not in known[one.kind]:
-            tell(
-                f"part-{name}",
-                N_("The link to “{key}” leads nowhere. Correct it or take it out."),
-                key=one.key,
-            )
+            tell(name, N_("The link to “{key}” leads nowhere. Correct it or take it out."), key=one.key)
 
 
 # --- Writing
 
 
-def _draft(form: Form, instance: Instance) -> Draft:
-    values, town = form.values, _town(form.values)
-    area, language = values["area"], values["language"]
+def _draft(form: Form) -> Draft:
+    values, town, area = form.values, _town(form.values), form.values["area"]
     kind, _, code = area.partition(":")
     parent = ""
     if kind == "municipality":
         parent = places.area(db.session(), kind, code, as_of=params.today()).parent
-    is_exact = town is not None and "settlement" in instance.codes.get("precision", {})
+    is_exact = town is not None and "settlement" in db.instance().codes.get("precision", {})
     return Draft(
-        language=language,
-        title=values["title"],
-        summary=values["summary"],
+        wordings={language: _wording(form, language) for language in form.begun},
         theme=values["theme"],
         outcome=values["outcome"],
         stage=values["stage"],
         parties=form.parties,
-        practices=form.practices,
+        practices=[key for key in form.practices if key],
         sources=form.sources,
-        parts={_headings()[key].get(language, ""): text for key, text in form.parts.items()},
         area=area,
         county=parent.removeprefix("county:"),
         locality=values["place"],
@@ -409,6 +483,17 @@ def _draft(form: Form, instance: Instance) -> Draft:
         place=town.place if town and is_exact else None,
         period_from=values["from"],
         period_to=values["to"],
+    )
+
+
+def _wording(form: Form, language: str) -> Wording:
+    said, headings = form.said[language], _headings()
+    adapted = zip(form.practices, said.adaptations, strict=True)
+    return Wording(
+        said.title,
+        said.summary,
+        {headings[key].get(language, ""): text for key, text in said.parts.items()},
+        [text for key, text in adapted if key],
     )
 
 

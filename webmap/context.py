@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ from flask_babel import gettext
 from layers import dates, places
 from layers.catalog import Basemap
 from layers.errors import N_, Invalid
-from layers.filters import Filter
-from webmap import db, i18n, names, params, prose
+from layers.filters import PARTS
+from webmap import ages, db, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
 _PLACE = ("accuracy", "lat", "lon", "place", "worry")
 _VIEW = ("at", "paper", "show")
-_CHOICE = ("shade", *(part.name for part in fields(Filter)))
+_CHOICE = ("shade", *PARTS)
 _PLAN = (
     *(
         "against",
@@ -42,7 +41,7 @@ _PLAN = (
     *("rule", "score", "sites", "sliver", "sort", "standard", "turnout", "view", "within", "zone"),
 )
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
-_QUESTIONS = ("audience", "one", "q", "two", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
+_QUESTIONS = ("audience", "from", "layer", "one", "q", "two", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -87,7 +86,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "same_page": same_page,
         "same_page_today": same_page_today,
         "words": i18n.words,
-        "fresh_class": lambda as_of: dates.freshness(as_of, today=params.knowledge_day(params.arguments())),
+        "age_of": ages.of,
         "when": when(),
         "years_since": lambda as_of: dates.years_since(as_of, today=params.knowledge_day(params.arguments())),
     }
@@ -136,9 +135,9 @@ def chosen() -> dict[str, str]:
     return {name: value for name, value in asked().items() if name in _CHOICE}
 
 
-def on_map(**more: str) -> str:
-    """The map with this request's choice; static/map.js reads it behind the #."""
-    return f"{page('home')}#{urlencode({**more, **chosen()})}"
+def on_map(*, choice: Mapping[str, str] | None = None, **more: str) -> str:
+    """The map with a choice, else with this request's; static/map.js reads it behind the #."""
+    return f"{page('home')}#{urlencode({**more, **(chosen() if choice is None else choice)})}"
 
 
 def same_page(language: str) -> str:

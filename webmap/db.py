@@ -1,5 +1,7 @@
 """One session a request, and the instance that the application serves."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +16,7 @@ from webmap import params
 
 Revisions = tuple[tuple[str, int], ...]
 LOOKS_BACK = "@known"
+_CONFIRMED = "@confirmed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,15 @@ def session() -> Session:
     return cast(Session, g.session)
 
 
+@contextmanager
+def writing() -> Iterator[Session]:
+    """A session for a change that this request makes; the view commits it. Nothing is kept of before."""
+    with store.writing(house().engine, srid=instance().metric_crs) as found:
+        yield found
+    g.pop("revisions", None)
+    _close(None)
+
+
 def revisions() -> Revisions:
     """The state of every layer, read once a request: with it goes what has been kept.
 
@@ -64,7 +76,7 @@ def _revisions_of(asked: Session) -> Revisions:
     """As the session sees them, in its own transaction."""
     found = places.revisions(asked)
     if (newest := asked.info.get("known")) is not None:
-        found |= {LOOKS_BACK: newest}
+        found |= {LOOKS_BACK: newest, _CONFIRMED: asked.info["confirmed"]}
     return tuple(sorted(found.items()))
 
 

@@ -12,14 +12,15 @@ import shapely
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from layers import filters, places, practices, tiles
+from layers import filters, freshness, places, practices, tiles
 from layers.catalog import Layer
 from layers.errors import N_, Invalid
 from layers.filters import Filter
+from layers.freshness import EXPIRED, Age
 from layers.geo import Bbox
 from layers.outlines import STEPS
 from layers.places import Area
-from webmap import big, choices, db, i18n, names, packed, params, shading
+from webmap import ages, big, choices, db, i18n, names, packed, params, place_kinds, shading
 from webmap.big import Drawing
 from webmap.db import House, Revisions
 from webmap.shading import Shading
@@ -89,7 +90,8 @@ def layer(name: str) -> ResponseReturnValue:
         only,
         today,
     )
-    return packed.answer(found, mimetype=_TYPE, kept=_kept_for(args, revision))
+    tells_ages = any(one.key == name and one.of != "areas" for one in db.instance().layers)
+    return packed.answer(found, mimetype=_TYPE, kept=_kept_for(args, revision, tells_ages=tells_ages))
 
 
 @bp.get("/coverage.geojson")
@@ -100,17 +102,19 @@ def coverage() -> ResponseReturnValue:
         raise params.Missing(name="shade")
     only, today = choices.chosen(args), params.knowledge_day(args)
     found = _shaded(db.house(), i18n.language(), by, as_of, step or "near", only, today, db.revisions())
-    return packed.answer(found, mimetype=_TYPE, kept=_kept_for(args, _state(db.revisions())))
+    kept = _kept_for(args, _state(db.revisions()), tells_ages=by.is_of_age or bool(only.freshness))
+    return packed.answer(found, mimetype=_TYPE, kept=kept)
 
 
-def _kept_for(args: Mapping[str, str], revision: int | str) -> str:
+def _kept_for(args: Mapping[str, str], revision: int | str, *, tells_ages: bool) -> str:
     """How long an answer stays true: for ever on a named day, else until the day is over.
 
-    How old a fact is changes with today, unless the moment from which one looks back is named too.
+    How old a fact is (`tells_ages`) changes with today, unless the moment from which one looks back is named
+    too.
     """
     if args.get("v") != str(revision):
         return "no-cache"
-    if args.get("as_of") and (args.get("known") or not args.get("freshness")):
+    if args.get("as_of") and (args.get("known") or not tells_ages):
         return "public, max-age=31536000, immutable"
     return f"public, max-age={params.seconds_left_today()}"
 
@@ -141,7 +145,7 @@ def _collection(
 
 @lru_cache(maxsize=32)
 def _shaded(
-    _house: House,
+    house: House,
     _language: str,
     by: Shading,
     as_of: date,
@@ -151,11 +155,19 @@ def _shaded(
     _revisions: Revisions,
 ) -> bytes:
     """Areas with the colour of what is known there. The arguments are all that it depends on."""
-    bodies = filters.bodies(places.bodies(db.session(), as_of=as_of), only, today=today)
-    colours = {
-        one.area.key: shading.colour(one.roles, len(one.named))
-        for one in shading.areas(by, as_of=as_of, bodies=bodies, only=only)
-    }
+    rules = house.instance.freshness
+    bodies = filters.bodies(places.bodies(db.session(), as_of=as_of), only, today=today, rules=rules)
+    if by.is_of_age:
+        every = practices.cases(db.session(), as_of=as_of)
+        kinds = place_kinds.known(as_of) if only.place_kind else {}
+        cases = filters.cases(every, only, today=today, rules=rules, place_kinds=kinds)
+        stale = shading.stale_areas(by, as_of=as_of, things=[*bodies, *cases], only=only, today=today)
+        colours = {one.area.key: shading.stale_colour(one) for one in stale}
+    else:
+        colours = {
+            one.area.key: shading.colour(one.roles, len(one.named))
+            for one in shading.areas(by, as_of=as_of, bodies=bodies, only=only)
+        }
     outlines = places.outlines(db.session(), by.kind, as_of=as_of, step=step)
     return _packed(
         _written(text, {"colour": colours[area.key]}) for area, text in outlines if area.key in colours
@@ -203,23 +215,34 @@ def _tallies(house: House, drawing: Drawing, step: str, as_of: date) -> Iterable
 
 def _bodies(kind: Layer, as_of: date, only: Filter, today: date) -> Iterable[str]:
     found = places.bodies(db.session(), layer=kind.key, as_of=as_of)
-    for body in filters.bodies(found, only, today=today):
+    rules = db.instance().freshness
+    for body in filters.bodies(found, only, today=today, rules=rules):
         if body.place:
             about: dict[str, Any] = {"key": body.key, "name": names.body(body)}
             about["form"] = i18n.label("forms", body.form)
             about |= {"faded": True} if body.readiness == "closed" else {}
+            about |= _expired(freshness.of(body, rules, today=today))
             yield _feature(shapely.Point(body.place.lon, body.place.lat), about)
 
 
 def _cases(as_of: date, only: Filter, today: date) -> Iterable[str]:
-    for case in filters.cases(practices.cases(db.session(), as_of=as_of), only, today=today):
+    rules = db.instance().freshness
+    kinds = place_kinds.known(as_of) if only.place_kind else {}
+    every = practices.cases(db.session(), as_of=as_of)
+    for case in filters.cases(every, only, today=today, rules=rules, place_kinds=kinds):
         if case.place:
             about = {
                 "key": case.key,
                 "name": i18n.plain(case.titles),
                 "form": i18n.label("themes", case.theme),
+                **_expired(freshness.of(case, rules, today=today)),
             }
             yield _feature(shapely.Point(case.place.lon, case.place.lat), about)
+
+
+def _expired(age: Age) -> dict[str, Any]:
+    """What the map says of a fact that is not current, with the words for it; nothing of others."""
+    return {"expired": ages.not_current(age)} if age.state == EXPIRED else {}
 
 
 def _shapes(kind: str, as_of: date, step: str) -> Iterable[str]:

@@ -10,14 +10,21 @@ from sqlalchemy.exc import DatabaseError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from layers import store
-from layers.errors import N_, Invalid, LayersError, NotFound, Unavailable
+from layers.errors import N_, Invalid, LayersError, NotAllowed, NotFound, NotSignedIn, Unavailable
 from webmap import db
 
-_STATUS: dict[type[LayersError], int] = {NotFound: 404, Invalid: 400, Unavailable: 503}
+_STATUS: dict[type[LayersError], int] = {
+    NotFound: 404,
+    Invalid: 400,
+    NotSignedIn: 401,
+    NotAllowed: 403,
+    Unavailable: 503,
+}
 _PROBLEM = "application/problem+json"
 _TITLES = {
     300: N_("More than one"),
     400: N_("This cannot be used"),
+    401: N_("Sign in"),
     403: N_("Not allowed"),
     404: N_("Not found"),
     405: N_("Not offered here"),

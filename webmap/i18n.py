@@ -10,10 +10,11 @@ from babel.lists import format_list
 from babel.numbers import format_decimal
 from babel.units import format_unit
 from flask import Flask, g, request
-from flask_babel import Babel
+from flask_babel import Babel, gettext
 
 from layers import dates
 from layers.catalog import Words, said
+from layers.errors import Sentence
 from webmap import db, params
 
 COOKIE = "language"
@@ -31,6 +32,14 @@ class Said:
 
     def __str__(self) -> str:
         return self.text
+
+
+def told(text: str) -> str:
+    """A sentence in the language of this request; a plain text as it is."""
+    if not isinstance(text, Sentence):
+        return text
+    values = {name: told(value) if isinstance(value, str) else value for name, value in text.values.items()}
+    return str(gettext(text.text)).format(**values)
 
 
 def init_app(app: Flask) -> None:

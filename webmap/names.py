@@ -1,8 +1,10 @@
-"""Names of areas by their codes, kept until their layers change."""
+"""Names of areas and practices by their codes, kept until their layers change."""
 
+from datetime import date
 from functools import lru_cache
 
 from layers import places, tiles
+from layers import practices as practices_
 from layers.catalog import Words
 from layers.places import Body
 from webmap import db, i18n
@@ -27,6 +29,17 @@ def municipality(code: str) -> str:
 
 def county(code: str) -> str:
     return area(f"county:{code}") if code else ""
+
+
+def practices() -> dict[str, str]:
+    """Titles of the practices in this request's language, by key."""
+    found = _practices(db.house(), db.revisions())
+    return {key: i18n.plain(titles) for key, titles in found.items()}
+
+
+@lru_cache(maxsize=4)
+def _practices(_house: House, _revisions: Revisions) -> dict[str, Words]:
+    return {one.key: one.titles for one in practices_.practices(db.session(), as_of=date.max)}
 
 
 def codes(kind: str) -> dict[str, str]:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from layers import answers, changes, dates, outlines
+from layers import answers, changes, freshness, outlines
 from layers.catalog import Instance
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 """Rises when an answer changes in a way that a client may notice."""
 
 Schema = dict[str, Any]
@@ -13,7 +13,7 @@ _TEXT: Schema = {"type": "string"}
 _NUMBER: Schema = {"type": "number"}
 _NUMBER_OR_NONE: Schema = {"type": ["number", "null"]}
 _URL: Schema = {"type": "string", "format": "uri-reference"}
-_FRESHNESS: Schema = {"type": "string", "enum": list(dates.FRESHNESS)}
+_FRESHNESS: Schema = {"type": "string", "enum": list(freshness.STATES)}
 
 
 def _object(**parts: Schema) -> Schema:
@@ -39,14 +39,21 @@ def _ref(name: str) -> Schema:
 
 
 _NAMED = {"key": _TEXT, "name": _TEXT, "url": _URL}
-_CASE = {"key": _TEXT, "title": _TEXT, "url": _URL, "outcome": _TEXT}
+_CASE = {"key": _TEXT, "title": _TEXT, "url": _URL, "outcome": _TEXT, "freshness": _FRESHNESS}
 _WHOLE: Schema = {"type": "integer"}
 _GOING = {"distance_m": _NUMBER_OR_NONE, "bearing": _NUMBER_OR_NONE, "way": _TEXT}
 _SCHEMAS: Schema = {
     "Area": _object(**_NAMED, kind=_TEXT, kind_label=_TEXT, accuracy=_TEXT),
     "Guide": _object(key=_TEXT, title=_TEXT, url=_URL),
     "Source": _object(
-        title=_TEXT, url=_TEXT, as_of=_TEXT, inferred={"type": "boolean"}, freshness=_FRESHNESS
+        title=_TEXT,
+        url=_TEXT,
+        as_of=_TEXT,
+        inferred={"type": "boolean"},
+        freshness=_FRESHNESS,
+        confirmed=_TEXT,
+        expires=_TEXT,
+        current={"type": "boolean"},
     ),
     "Match": _object(
         **_NAMED,
@@ -325,23 +332,34 @@ class _Asker:
             _asked("known", {"type": "string"}, "From the knowledge of a moment: 2026-11-22T14:05:09Z."),
         ]
         self.filter = [
-            _asked("county", _TEXT, "A county's code."),
-            _asked("municipality", _TEXT, "A municipality's code."),
+            _several("county", _TEXT, "Codes of counties."),
+            _several("municipality", _TEXT, "Codes of municipalities."),
             *(
-                _asked(name, _among(codes.get(group, {})), "Only these.")
-                for name, group in (
-                    ("capability", "capabilities"),
-                    ("readiness", "readiness"),
-                    ("theme", "themes"),
-                    ("outcome", "outcomes"),
+                _several(name, _among(codes.get(group, {})), f"Only these; asked of {of}.")
+                for name, group, of in (
+                    ("capability", "capabilities", "organisations"),
+                    ("readiness", "readiness", "organisations"),
+                    ("theme", "themes", "cases"),
+                    ("party", "parties", "cases"),
+                    ("outcome", "outcomes", "cases"),
+                    ("stage", "stages", "cases"),
+                    ("place_kind", "place_kinds", "cases"),
                 )
             ),
-            _asked("freshness", _FRESHNESS, "How old the fact is."),
+            _several("practice", _TEXT, "Keys of practices: only cases that show one of them."),
+            _several("freshness", _FRESHNESS, "How old the fact is."),
+            _asked("text", {"type": "string", "maxLength": 100}, "Words that stand in a case, all of them."),
         ]
 
 
 def _among(values: Any) -> Schema:
     return {"type": "string", "enum": list(values)}
+
+
+def _several(name: str, schema: Schema, text: str) -> Schema:
+    """A parameter of which one value is enough: separated by commas, or given several times."""
+    found = _asked(name, {"type": "array", "items": schema}, text)
+    return {**found, "style": "form", "explode": False}
 
 
 def _asked(name: str, schema: Schema, text: str, *, required: bool = False) -> Schema:

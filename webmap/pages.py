@@ -1,6 +1,5 @@
 """The pages a person reads. Each is whole without the map and without scripts."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -24,18 +23,22 @@ from werkzeug.exceptions import NotFound
 
 from layers import filters, places, practices, search
 from layers.catalog import Layer
+from layers.coverage import Staleness
 from layers.filters import Facets, Filter
 from layers.places import Body, Settlement
 from layers.practices import Case
 from webmap import (
+    account,
     addresses,
     big,
     booklets,
+    browse,
     cards,
     caseform,
     charts,
     choices,
     comparisons,
+    confirming,
     context,
     cooperation,
     db,
@@ -47,26 +50,34 @@ from webmap import (
     journal,
     networks,
     params,
+    place_kinds,
     planning,
     replies,
     shading,
     sharing,
     slides,
     stories,
+    suggesting,
     trainings,
+    worklist,
 )
 from webmap.db import House, Revisions
+from webmap.shading import Shading
 
 bp = Blueprint("pages", __name__)
+bp.register_blueprint(account.bp)
 bp.register_blueprint(booklets.bp)
 bp.register_blueprint(cards.bp)
 bp.register_blueprint(caseform.bp)
 bp.register_blueprint(comparisons.bp)
+bp.register_blueprint(confirming.bp)
 bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)
 bp.register_blueprint(journal.bp)
 bp.register_blueprint(slides.bp)
+bp.register_blueprint(suggesting.bp)
 bp.register_blueprint(trainings.bp)
+bp.register_blueprint(worklist.bp)
 bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000
 _HITS = 50
@@ -159,6 +170,16 @@ def coverage() -> ResponseReturnValue:
         raise NotFound
     question = _question()
     rows = _rows(*question)
+    if by.is_of_age:
+        stale = _stale(by, question, rows)
+        return render_template(
+            "pages/staleness.html",
+            shading=by,
+            shadings=offered,
+            found=stale,
+            shades=shading.stale_legend(stale),
+            fields=_fields(),
+        )
     found = shading.areas(by, as_of=question[1], bodies=rows.bodies, only=question[2])
     return render_template(
         "pages/coverage.html",
@@ -166,7 +187,7 @@ def coverage() -> ResponseReturnValue:
         shadings=offered,
         found=found,
         shades=shading.legend(found),
-        fields=_fields("theme", "outcome"),
+        fields=_fields(*filters.OF_CASES),
     )
 
 
@@ -184,11 +205,11 @@ def layer(key: str) -> ResponseReturnValue:
         return render_template("pages/areas.html", layer=kind, areas=found, total=total, later=later)
     only, today = _question()[2:]
     every = places.bodies(db.session(), layer=key, as_of=as_of)
-    facets = filters.facets(every, (), only, today=today)
+    facets = filters.facets(every, (), only, today=today, rules=db.instance().freshness)
     return render_template(
         "pages/layer.html",
         layer=kind,
-        bodies=filters.bodies(every, only, today=today),
+        bodies=filters.bodies(every, only, today=today, rules=db.instance().freshness),
         total=len(every),
         counts=places.counts(db.session(), layer=key, as_of=as_of),
         fields=choices.form(only, facets),
@@ -284,13 +305,8 @@ def find() -> ResponseReturnValue:
 @bp.get("/<language>/cases/")
 def cases() -> ResponseReturnValue:
     _, as_of, only, today = _question()
-    every = practices.cases(db.session(), as_of=as_of)
-    return render_template(
-        "pages/cases.html",
-        cases=filters.cases(every, only, today=today),
-        total=len(every),
-        fields=choices.form(only, filters.facets((), every, only, today=today)),
-    )
+    found = browse.cases(practices.cases(db.session(), as_of=as_of), only, as_of=as_of, today=today)
+    return render_template("pages/cases.html", found=found)
 
 
 @bp.get("/<language>/cases/<key>")
@@ -313,20 +329,14 @@ def case(key: str) -> ResponseReturnValue:
 @bp.get("/<language>/practices/")
 def practice_list() -> ResponseReturnValue:
     args = params.arguments()
-    audience = params.one_of(args, "audience", db.instance().codes.get("parties", {}))
-    as_of = params.as_of(args)
-    every = practices.practices(db.session(), as_of=as_of)
-    found = [p for p in every if audience in ("", *p.audiences)]
-    documented = Counter(d.practice for c in practices.cases(db.session(), as_of=as_of) for d in c.practices)
-    audiences = Counter(code for p in every for code in p.audiences)
-    return render_template(
-        "pages/practices.html",
-        practices=found,
-        documented=documented,
-        audiences=audiences,
-        audience=audience,
-        total=len(every),
-    )
+    if audience := params.one_of(args, "audience", db.instance().codes.get("parties", {})):
+        # What this list was asked by before it could be narrowed by anything else.
+        return redirect(context.page("practice_list", **{**context.asked("audience"), "party": audience}))
+    _, as_of, only, today = _question()
+    session = db.session()
+    every, shown_by = practices.practices(session, as_of=as_of), practices.cases(session, as_of=as_of)
+    found = browse.practices(every, shown_by, only, as_of=as_of, today=today)
+    return render_template("pages/practices.html", found=found)
 
 
 @bp.get("/<language>/practices/<key>")
@@ -394,14 +404,16 @@ def _rows(revisions: Revisions, as_of: date, only: Filter, today: date) -> Rows:
 
 
 @lru_cache(maxsize=32)
-def _found(_house: House, _revisions: Revisions, as_of: date, only: Filter, today: date) -> Rows:
+def _found(house: House, _revisions: Revisions, as_of: date, only: Filter, today: date) -> Rows:
     """The rows of every layer of organisations and cases. The arguments are all that it depends on."""
     bodies = places.bodies(db.session(), as_of=as_of)
     cases = practices.cases(db.session(), as_of=as_of)
+    rules = house.instance.freshness
+    kinds = place_kinds.known(as_of)
     return Rows(
-        filters.bodies(bodies, only, today=today),
-        filters.cases(cases, only, today=today),
-        filters.facets(bodies, cases, only, today=today),
+        filters.bodies(bodies, only, today=today, rules=rules),
+        filters.cases(cases, only, today=today, rules=rules, place_kinds=kinds),
+        filters.facets(bodies, cases, only, today=today, rules=rules, place_kinds=kinds),
     )
 
 
@@ -415,15 +427,24 @@ def _legend() -> dict[str, Any]:
     question = _question()
     rows, as_of, offered = _rows(*question), question[1], shading.offered()
     by = shading.chosen(params.arguments(), default=next(iter(offered), ""))
-    found = shading.areas(by, as_of=as_of, bodies=rows.bodies, only=question[2]) if by else []
+    if by and by.is_of_age:
+        shades = shading.stale_legend(_stale(by, question, rows))
+    else:
+        found = shading.areas(by, as_of=as_of, bodies=rows.bodies, only=question[2]) if by else []
+        shades = shading.legend(found)
     return {
         "layers": _counted(db.house(), *question),
         "fields": choices.form(question[2], rows.facets),
         "shading": by,
         "shadings": offered,
-        "shades": shading.legend(found),
+        "shades": shades,
         "big": big.drawings(),
     }
+
+
+def _stale(by: Shading, question: Question, rows: Rows) -> list[Staleness]:
+    _, as_of, only, today = question
+    return shading.stale_areas(by, as_of=as_of, things=[*rows.bodies, *rows.cases], only=only, today=today)
 
 
 def _merged(first: Iterable[Case], second: Iterable[Case]) -> list[Case]:

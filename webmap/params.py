@@ -10,13 +10,14 @@ from typing import cast
 from flask import Request, request
 from werkzeug.datastructures import MultiDict
 
-from layers import dates
+from layers import dates, filters
 from layers.errors import N_, BadDate, BadFrame, Invalid
 from layers.geo import Bbox, Place
 
 _AREA = re.compile(r"[a-z_]{1,40}:[A-Za-z0-9_-]{1,40}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{0,20})?", re.ASCII)
 _MOST_ZOOM = 22
+_SEVERAL = frozenset(filters.PARTS) - {"text"}
 
 
 class NoNumber(Invalid):
@@ -66,12 +67,16 @@ class View:
 class Asking(Request):
     """A request that has its arguments as a plain dictionary too, the first of each name.
 
+    Parts of the filter that a form sends several times are one argument with commas, as links write them.
     Werkzeug's own raises and catches an exception for every argument that is absent, and most are.
     """
 
     @cached_property
     def plain(self) -> Mapping[str, str]:
-        return self.args.to_dict()
+        return {
+            name: ",".join(filter(None, values)) if name in _SEVERAL else values[0]
+            for name, values in self.args.lists()
+        }
 
 
 def arguments() -> Mapping[str, str]:
@@ -169,10 +174,13 @@ def view(args: Mapping[str, str]) -> View | None:
 
 
 def some_of(args: Mapping[str, str], name: str, allowed: Collection[str]) -> list[str] | None:
-    """The codes of a list, separated by commas and in the list's order; None when they are not given."""
+    """The codes of a list, separated by commas and in the list's order; None when they are not given.
+
+    Blanks around them do not matter.
+    """
     if name not in args:
         return None
-    given = [code for code in args[name].split(",") if code]
+    given = [code for part in args[name].split(",") if (code := part.strip())]
     for code in given:
         if code not in allowed:
             raise NotOneOf(name=name, value=code, allowed=", ".join(allowed))

@@ -14,12 +14,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from flask import request, url_for
 from flask_babel import gettext
 
-from layers import answers, contacts, dates, places, practices, snapshot
+from layers import answers, contacts, freshness, places, practices, snapshot
 from layers.answers import Answer, CaseMatch, Match, RoleAnswer, Way
 from layers.catalog import Role, Worry
 from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
-from layers.places import Body, Source
+from layers.places import Body
 from layers.practices import Case
 from layers.snapshot import Sized, Snapshot
 from webmap import advice, big, context, db, hits, i18n, names, params
@@ -345,7 +345,7 @@ def _told(voice: Voice, body: Body) -> tuple[Shape, Shape]:
         "capabilities": [i18n.label("capabilities", code) for code in body.capabilities],
         "readiness": i18n.label("readiness", body.readiness) if body.readiness else "",
     }
-    whence = {"place": _place(body), "source": _source(body.source, voice.today)}
+    whence = {"place": _place(body), "source": _source(body, voice.today)}
     return voice.bodies.setdefault(id(body), (who, whence))
 
 
@@ -367,13 +367,17 @@ def _place(body: Body) -> Shape | None:
     return {"lat": body.place.lat, "lon": body.place.lon, "name": body.locality, "precision": precision}
 
 
-def _source(source: Source, today: date) -> Shape:
+def _source(body: Body, today: date) -> Shape:
+    source, age = body.source, freshness.of(body, db.instance().freshness, today=today)
     return {
         "title": source.title,
         "url": source.url,
         "as_of": source.as_of,
         "inferred": source.inferred,
-        "freshness": dates.freshness(source.as_of, today=today),
+        "freshness": age.state,
+        "confirmed": age.confirmed,
+        "expires": age.expires.isoformat() if age.expires else "",
+        "current": age.is_current,
     }
 
 
@@ -394,6 +398,7 @@ def _told_case(voice: Voice, case: Case) -> tuple[Shape, list[Shape]]:
         "title": i18n.plain(case.titles),
         "url": _url("case", key=case.key),
         "outcome": case.outcome,
+        "freshness": freshness.of(case, db.instance().freshness, today=voice.today).state,
     }
     guides = [guide for link in case.practices if (guide := _guide(voice, link.practice))]
     return voice.cases.setdefault(id(case), (what, guides))

@@ -11,6 +11,8 @@ _ROOT = Path(__file__).parent.parent
 _ORIGIN = re.compile(
     r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:\d{1,5})?", re.ASCII | re.IGNORECASE
 )
+# Without encryption a provider is believed on this computer alone, for trying it out.
+_PROVIDER = re.compile(r"https://[^/\s]+|http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 
 
 class BadNumber(Invalid):
@@ -21,6 +23,13 @@ class BadOrigin(Invalid):
     text = (
         "{setting} holds “{value}”, which is not the origin of a site. Write it as https://example.org, "
         "without a path."
+    )
+
+
+class BadProvider(Invalid):
+    text = (
+        "WEBMAP_OIDC_ISSUER holds “{value}”. Write the provider's https:// address, and with it "
+        "WEBMAP_OIDC_CLIENT_ID and WEBMAP_OIDC_SECRET_FILE."
     )
 
 
@@ -38,9 +47,17 @@ class Settings:
     folder, with standards, roads or a matrix of times beside those of the instance. `corrections` is where
     readers write to when something is wrong, a web address or mailto:; empty means: the page names none.
 
+    `proxies` is how many proxies of one's own stand before this server; what they say of the visitor is
+    believed. `secret_file` holds the key of this installation; None means: a file in `state`, made when it
+    is needed. A session ends after `session_idle_min` without a request, at the latest after
+    `session_most_h`. `passwords` False leaves the provider as the only way in. `oidc_issuer` empty means:
+    there is no provider; `oidc_acr` are the levels of assurance that are enough, () for any; with
+    `oidc_readers` a person whom nobody has linked becomes a reader.
+
     Raises:
         BadOrigin: one of these is no origin.
         BadCorrections: `corrections` is no such address.
+        BadProvider: the provider's address is none, or is not whole.
     """
 
     instance: Path = _ROOT / "data" / "ee"
@@ -54,6 +71,17 @@ class Settings:
     corrections: str = ""
     tiles_from: int = 2000
     planning: Path | None = None
+    proxies: int = 0
+    secret_file: Path | None = None
+    session_idle_min: int = 60
+    session_most_h: int = 12
+    passwords: bool = True
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_secret_file: Path | None = None
+    oidc_scope: str = "openid"
+    oidc_acr: tuple[str, ...] = ()
+    oidc_readers: bool = False
 
     def __post_init__(self) -> None:
         if self.embed_origins != ("*",):
@@ -61,6 +89,10 @@ class Settings:
         _check_origins("WEBMAP_ADDRESS", (self.address,) if self.address else ())
         if self.corrections and not self.corrections.startswith(("https://", "http://", "mailto:")):
             raise BadCorrections(value=self.corrections)
+        if self.oidc_issuer and not (
+            _PROVIDER.match(self.oidc_issuer) and self.oidc_client_id and self.oidc_secret_file
+        ):
+            raise BadProvider(value=self.oidc_issuer)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -78,10 +110,35 @@ class Settings:
             tiles_from=_whole(
                 "WEBMAP_TILES_FROM", environment.get("WEBMAP_TILES_FROM", "").strip(), cls.tiles_from
             ),
+            proxies=_whole("WEBMAP_PROXIES", environment.get("WEBMAP_PROXIES", "").strip(), cls.proxies),
+            secret_file=Path(own) if (own := environment.get("WEBMAP_SECRET_FILE", "").strip()) else None,
+            session_idle_min=_whole(
+                "WEBMAP_SESSION_IDLE_MIN",
+                environment.get("WEBMAP_SESSION_IDLE_MIN", "").strip(),
+                cls.session_idle_min,
+            ),
+            session_most_h=_whole(
+                "WEBMAP_SESSION_MOST_H",
+                environment.get("WEBMAP_SESSION_MOST_H", "").strip(),
+                cls.session_most_h,
+            ),
+            passwords=environment.get("WEBMAP_PASSWORDS", "yes") != "no",
+            oidc_issuer=environment.get("WEBMAP_OIDC_ISSUER", "").strip(),
+            oidc_client_id=environment.get("WEBMAP_OIDC_CLIENT_ID", "").strip(),
+            oidc_secret_file=Path(own)
+            if (own := environment.get("WEBMAP_OIDC_SECRET_FILE", "").strip())
+            else None,
+            oidc_scope=environment.get("WEBMAP_OIDC_SCOPE", "").strip() or cls.oidc_scope,
+            oidc_acr=tuple(environment.get("WEBMAP_OIDC_ACR", "").split()),
+            oidc_readers=environment.get("WEBMAP_OIDC_READERS", "no") == "yes",
         )
 
     def store_url(self, key: str) -> str:
         return self.database_url or f"sqlite:///{(self.state / key).resolve()}.sqlite"
+
+    def key_file(self) -> Path:
+        """Where the key of this installation lies."""
+        return self.secret_file or self.state / "secret.key"
 
     def tiles(self, key: str) -> Path:
         """The folder of an instance's tile archives."""

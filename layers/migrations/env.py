@@ -4,6 +4,7 @@ from typing import Literal
 
 from alembic import context
 
+from layers.accounts import tables  # noqa: F401  its tables are part of the metadata
 from layers.columns import Geom, Letters
 from layers.model import Base
 

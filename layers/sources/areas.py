@@ -11,7 +11,7 @@ import shapely
 
 from layers import geo
 from layers.catalog import Instance, Resource, said
-from layers.errors import Problem
+from layers.errors import N_, Problem, Sentence
 from layers.geo import Shapes
 from layers.sources import rows as check
 from layers.sources.rows import Checked, Row, Unusable
@@ -62,13 +62,31 @@ def _checked(
         try:
             if shape is None:
                 _refuse(shapes[number - 1])
-            values = _values(record, shape, resource, instance, facts)
-            used.append(Row(key=_key(record), line=0, file=name, values=values))
+            used.append(row(record, shape, resource, instance, facts=facts, file=name))
         except Unusable as error:
             what = f"Feature {number}, {record['code']}: {error.what}"
             problems.append(Problem(name, 0, what, error.remedy))
             refused.add(_key(record))
     return Checked(tuple(used), (*problems, *check.repeated(used)), frozenset(refused))
+
+
+def row(
+    record: Mapping[str, Any],
+    shape: shapely.MultiPolygon,
+    resource: Resource,
+    instance: Instance,
+    *,
+    facts: Facts,
+    file: str,
+    line: int = 0,
+) -> Row:
+    """The row of an area, `shape` in the instance's metric system.
+
+    Raises:
+        Unusable: a date is none, or it ends before it begins.
+    """
+    values = _values(record, shape, resource, instance, facts)
+    return Row(key=_key(record), line=line, file=file, values=values)
 
 
 def _multipolygons(shapes: Shapes, usable: Any, *, srid: int) -> Shapes:
@@ -101,11 +119,12 @@ def _is_missing(column: Any) -> Any:
 
 
 def _refuse(shape: Any) -> None:
-    remedy = "Repair it in a GIS, for example with “fix geometries”."
+    remedy = N_("Repair it in a GIS, for example with “fix geometries”.")
     if shape is None or shape.is_empty:
-        raise Unusable("It has no shape.", "Draw it, or remove the feature.")
+        raise Unusable(N_("It has no shape."), N_("Draw it, or remove the feature."))
     if shape.geom_type not in ("Polygon", "MultiPolygon"):
-        raise Unusable(f"It is a {shape.geom_type}, not a polygon.", "Areas are polygons.")
+        what = Sentence("It is a {shape}, not a polygon.", shape=shape.geom_type)
+        raise Unusable(what, N_("Areas are polygons."))
     raise Unusable(f"{shapely.is_valid_reason(shape)}.", remedy)
 
 

@@ -1,4 +1,4 @@
-"""A case as somebody has filled it in → the Markdown file that the instance takes for review."""
+"""A case as somebody has filled it in → the Markdown files for review, one a language."""
 
 import json
 import re
@@ -14,24 +14,33 @@ _LONGEST_KEY = 40
 
 
 @dataclass(frozen=True)
-class Draft:
-    """One case in one language. `parts` are heading -> text; a part without a heading is the whole text.
+class Wording:
+    """A case in one language. `parts` are heading -> text; a part without a heading is the whole text.
 
-    `area` is kind:code or "". `practices` are keys, each with what was done differently, which may be "". A
-    source is `title`, `url` and `date`; one whose date is "" is written as undated. `place` is None where
-    the gazetteer does not know the locality.
+    `adaptations` say what was done differently, one for each practice of the draft; each may be "".
     """
 
-    language: str
     title: str
     summary: str
+    parts: Mapping[str, str]
+    adaptations: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One case in one language or several, of which the first carries the facts.
+
+    `area` is kind:code or "". `practices` are keys. A source is `title`, `url` and `date`; one whose date is
+    "" is written as undated. `place` is None where the gazetteer does not know the locality.
+    """
+
+    wordings: Mapping[str, Wording]
     theme: str
     outcome: str
     stage: str
     parties: Sequence[str]
-    practices: Sequence[tuple[str, str]]
+    practices: Sequence[str]
     sources: Sequence[Mapping[str, str]]
-    parts: Mapping[str, str]
     area: str = ""
     county: str = ""
     locality: str = ""
@@ -51,12 +60,22 @@ def key(title: str, *, taken: Sequence[str] = ()) -> str:
     return first
 
 
-def written(draft: Draft) -> str:
-    """The whole file: front matter with `state: review`, and the parts under their headings."""
+def written(draft: Draft) -> dict[str, str]:
+    """The files by language: front matter, in the first one also the facts and `state: review`; the parts."""
+    files: dict[str, str] = {}
+    for language, wording in draft.wordings.items():
+        front = {"title": wording.title, "summary": wording.summary}
+        # JSON is YAML too, and leaves nothing to be guessed: a date stays text, a colon stays in its title.
+        lines = [f"{name}: {_json(value)}" for name, value in front.items()]
+        lines += [] if files else _facts(draft)
+        parts = "\n\n".join(f"## {head}\n{said}" if head else said for head, said in wording.parts.items())
+        files[language] = "\n".join(["---", *lines, "---", parts, ""])
+    return files
+
+
+def _facts(draft: Draft) -> list[str]:
     kind, _, code = draft.area.partition(":")
     facts: dict[str, Any] = {
-        "title": draft.title,
-        "summary": draft.summary,
         "state": "review",
         "theme": draft.theme,
         "outcome": draft.outcome,
@@ -71,16 +90,19 @@ def written(draft: Draft) -> str:
         "as_of": max((source["date"] for source in draft.sources), default=""),
         "parties": [*draft.parties],
         "practices": [
-            {"key": practice, **({"adaptation": {draft.language: said}} if said else {})}
-            for practice, said in draft.practices
+            {"key": practice, **({"adaptation": said} if (said := _adaptation(draft, at)) else {})}
+            for at, practice in enumerate(draft.practices)
         ],
         "areas": [draft.area] if draft.area else [],
     }
-    # JSON is YAML too, and leaves nothing to be guessed: a date stays text, a colon stays in its title.
     lines = [f"{name}: {_json(value)}" for name, value in facts.items() if value not in ("", None)]
-    lines += ["sources:", *(f"  - {_json(_source(source))}" for source in draft.sources)]
-    parts = "\n\n".join(f"## {head}\n{said}" if head else said for head, said in draft.parts.items())
-    return "\n".join(["---", *lines, "---", parts, ""])
+    return [*lines, "sources:", *(f"  - {_json(_source(source))}" for source in draft.sources)]
+
+
+def _adaptation(draft: Draft, at: int) -> dict[str, str]:
+    """What was done differently of one practice, by language."""
+    said = {language: one.adaptations[at : at + 1] for language, one in draft.wordings.items()}
+    return {language: text for language, texts in said.items() for text in texts if text}
 
 
 def _point(draft: Draft) -> dict[str, Any]:

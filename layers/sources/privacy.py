@@ -27,13 +27,20 @@ import shapely
 
 from layers import geo
 from layers.catalog import Instance, Layer
-from layers.errors import Problem
+from layers.errors import N_, Problem, Sentence
 from layers.sources.rows import Checked, Row
 
 STREET = "street"
 _HOUSE = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[a-zA-Z]?(?:[-/]\d{1,4})?\s*(?:,|$)")
-_PUT_IN = "Put this point into the file, so that no finer one stands anywhere."
-_MOVED = "The point may be finer than the layer “{layer}” may tell; it was moved to {what} ({lat}, {lon})."
+_PUT_IN = N_("Put this point into the file, so that no finer one stands anywhere.")
+_TO_SETTLEMENT = N_(
+    "The point may be finer than the layer “{layer}” may tell; it was moved to the point of its settlement "
+    "({lat}, {lon})."
+)
+_TO_CELL = N_(
+    "The point may be finer than the layer “{layer}” may tell; it was moved to a point of its cell of "
+    "{cell_m} m ({lat}, {lon})."
+)
 
 
 @dataclass(frozen=True)
@@ -113,17 +120,30 @@ def _refusal(row: Row, keeper: Keeper) -> Problem | None:
     shape = values.get("geom")
     if keeper.layer.of == "areas":
         if shape is not None and keeper.is_too_small(shape):
-            what = (
-                f"“{row.key}” is smaller than anything that the layer “{layer}” may show: it may be a home."
+            what = Sentence(
+                "“{key}” is smaller than anything that the layer “{layer}” may show: it may be a home.",
+                key=row.key,
+                layer=layer,
             )
-            return row.problem(what, "Draw the settlement or the street, or remove it.")
+            return row.problem(what, N_("Draw the settlement or the street, or remove it."))
         return None
     if names_a_house(values["place"]):
-        what = f"“{values['place']}” names a house, and the layer “{layer}” may name none."
-        return row.problem(what, "Name the settlement or the street only.")
+        what = Sentence(
+            "“{place}” names a house, and the layer “{layer}” may name none.",
+            place=values["place"],
+            layer=layer,
+        )
+        return row.problem(what, N_("Name the settlement or the street only."))
     if shape is not None and not keeper.may_have(values["precision"]):
-        what = f"The precision “{values['precision']}” is finer than the layer “{layer}” may tell."
-        remedy = f"Give a point of one of: {', '.join(keeper.layer.finest)}; or leave lat and lon blank."
+        what = Sentence(
+            "The precision “{precision}” is finer than the layer “{layer}” may tell.",
+            precision=values["precision"],
+            layer=layer,
+        )
+        remedy = Sentence(
+            "Give a point of one of: {precisions}; or leave lat and lon blank.",
+            precisions=", ".join(keeper.layer.finest),
+        )
         return row.problem(what, remedy)
     return None
 
@@ -146,8 +166,8 @@ def _note(row: Row, keeper: Keeper) -> Problem:
     values = row.values
     is_known = values["precision"] != STREET and values.get("settlement", "") in keeper.points
     cell_m = keeper.layer.finest[values["precision"]]
-    what = "the point of its settlement" if is_known else f"a point of its cell of {cell_m:g} m"
+    what = _TO_SETTLEMENT if is_known else _TO_CELL
     point = values["geom"]
     place = geo.place_of(point.x, point.y, srid=shapely.get_srid(point))
-    said = _MOVED.format(layer=keeper.layer.key, what=what, lat=place.lat, lon=place.lon)
-    return row.problem(said, _PUT_IN)
+    at = {"lat": place.lat, "lon": place.lon, "cell_m": f"{cell_m:g}"}
+    return row.problem(Sentence(what, layer=keeper.layer.key, **at), _PUT_IN)

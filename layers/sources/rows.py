@@ -13,7 +13,7 @@ import shapely
 
 from layers import dates, geo
 from layers.catalog import Instance
-from layers.errors import BadDate, LayersError, Problem
+from layers.errors import N_, BadDate, LayersError, Problem, Sentence
 from layers.geo import Place
 
 Check = Callable[[str], Any]
@@ -27,6 +27,10 @@ class Unusable(ValueError):
     def __init__(self, what: str, remedy: str) -> None:
         self.what, self.remedy = what, remedy
         super().__init__(f"{what} {remedy}")
+
+
+def _of(error: LayersError) -> Sentence:
+    return Sentence(error.text, **error.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,11 @@ def repeated(rows: Iterable[Row]) -> list[Problem]:
     for row in rows:
         before = first.setdefault((row.key, row.valid_from), row)
         if before is not row:
-            where = f"in line {before.line} already" if before.line else "there twice"
-            what = f"The key “{row.key}” stands {where}."
-            found.append(row.problem(what, "Give one of them another key, or another valid_from."))
+            told = N_("The key “{key}” stands there twice.")
+            if before.line:
+                told = N_("The key “{key}” stands in line {line} already.")
+            remedy = N_("Give one of them another key, or another valid_from.")
+            found.append(row.problem(Sentence(told, key=row.key, line=before.line), remedy))
     return found
 
 
@@ -117,9 +123,9 @@ def placed(raw: dict[str, Any], instance: Instance) -> dict[str, Any]:
     """The same values with a metric point `geom` instead of `lat` and `lon`; None when both are blank."""
     lon, lat = raw.pop("lon"), raw.pop("lat")
     if (lon is None) != (lat is None):
-        raise Unusable("Only one of lat and lon is given.", "Give both, or leave both blank.")
+        raise Unusable(N_("Only one of lat and lon is given."), N_("Give both, or leave both blank."))
     if lon is not None and raw.get("precision") == "":
-        raise Unusable("The point has no precision.", "Say how exact it is: precision.")
+        raise Unusable(N_("The point has no precision."), N_("Say how exact it is: precision."))
     return {**raw, "geom": None if lon is None else _point(lon, lat, instance)}
 
 
@@ -128,11 +134,15 @@ def _point(lon: float, lat: float, instance: Instance) -> shapely.Point:
     try:
         place = Place(lon=lon, lat=lat)
     except LayersError as error:
-        raise Unusable(str(error), "Give degrees of WGS 84: lat 58.37, lon 26.73.") from error
+        raise Unusable(_of(error), N_("Give degrees of WGS 84: lat 58.37, lon 26.73.")) from error
     if not (west - 2 <= lon <= east + 2 and south - 2 <= lat <= north + 2):
         swapped = west <= lat <= east and south <= lon <= north
-        remedy = "Swap lat and lon." if swapped else "Check the numbers, or the bounds in instance.yaml."
-        raise Unusable(f"The point {lat}, {lon} lies outside the territory.", remedy)
+        remedy = (
+            N_("Swap lat and lon.") if swapped else N_("Check the numbers, or the bounds in instance.yaml.")
+        )
+        raise Unusable(
+            Sentence("The point {lat}, {lon} lies outside the territory.", lat=lat, lon=lon), remedy
+        )
     return geo.metric_point(place, srid=instance.metric_crs)
 
 
@@ -141,7 +151,8 @@ def metric_point(east: float, north: float, instance: Instance) -> shapely.Point
     try:
         place = geo.place_of(east, north, srid=instance.metric_crs)
     except LayersError as error:
-        raise Unusable(str(error), f"Give metres of EPSG:{instance.metric_crs}.") from error
+        remedy = Sentence("Give metres of EPSG:{srid}.", srid=instance.metric_crs)
+        raise Unusable(_of(error), remedy) from error
     _point(place.lon, place.lat, instance)
     point: shapely.Point = shapely.set_srid(shapely.Point(east, north), instance.metric_crs)
     return point
@@ -150,33 +161,36 @@ def metric_point(east: float, north: float, instance: Instance) -> shapely.Point
 def period(start: str, end: str) -> None:
     """An end comes after its beginning; 2019-01 may end what began on 2019-01-29."""
     if start and end and end < start[: len(end)]:
-        raise Unusable(f"It ends ({end}) before it begins ({start}).", "Correct one of the dates.")
+        what = Sentence("It ends ({end}) before it begins ({start}).", end=end, start=start)
+        raise Unusable(what, N_("Correct one of the dates."))
 
 
 def once(values: Sequence[str]) -> Sequence[str]:
     """A list in which nothing stands twice."""
     for value in values:
         if values.count(value) > 1:
-            raise Unusable(f"“{value}” stands there twice.", "Name it once.")
+            raise Unusable(Sentence("“{value}” stands there twice.", value=value), N_("Name it once."))
     return values
 
 
 def text(value: str) -> str:
     """Any text without a private contact in it."""
     if _CONTACT.search(value):
-        raise Unusable("There is a private contact in the text.", "Take it out: no contact is published.")
+        what = N_("There is a private contact in the text.")
+        raise Unusable(what, N_("Take it out: no contact is published."))
     return value
 
 
 def some_text(value: str) -> str:
     if not value:
-        raise Unusable("It is empty.", "Fill it in.")
+        raise Unusable(N_("It is empty."), N_("Fill it in."))
     return text(value)
 
 
 def slug(value: str) -> str:
     if not _SLUG.fullmatch(value):
-        raise Unusable(f"“{value}” is no key.", "Use small letters a–z, digits and single hyphens.")
+        what = Sentence("“{value}” is no key.", value=value)
+        raise Unusable(what, N_("Use small letters a–z, digits and single hyphens."))
     return value
 
 
@@ -184,26 +198,29 @@ def partial_date(value: str) -> str:
     try:
         return dates.partial(value) if value else ""
     except BadDate as error:
-        raise Unusable(str(error), "Write the date so, or leave it blank when it is not known.") from error
+        remedy = N_("Write the date so, or leave it blank when it is not known.")
+        raise Unusable(_of(error), remedy) from error
 
 
 def day_or_time(value: str) -> str:
     try:
         return dates.day_or_time(value) if value else ""
     except BadDate as error:
-        remedy = "A time is written with its distance to UTC: 2016-09-21T16:00+03:00."
-        raise Unusable(str(error), remedy) from error
+        remedy = N_("A time is written with its distance to UTC: 2016-09-21T16:00+03:00.")
+        raise Unusable(_of(error), remedy) from error
 
 
 def yes(value: str) -> bool:
     if value not in ("", "yes"):
-        raise Unusable(f"“{value}” is neither “yes” nor blank.", "Write “yes” or leave it blank.")
+        what = Sentence("“{value}” is neither “yes” nor blank.", value=value)
+        raise Unusable(what, N_("Write “yes” or leave it blank."))
     return value == "yes"
 
 
 def web_address(value: str) -> str:
     if value and not value.startswith(("https://", "http://")):
-        raise Unusable(f"“{value}” is no web address.", "Begin with https:// or leave it blank.")
+        what = Sentence("“{value}” is no web address.", value=value)
+        raise Unusable(what, N_("Begin with https:// or leave it blank."))
     return value
 
 
@@ -211,7 +228,8 @@ def whole_number(value: str) -> int | None:
     if not value:
         return None
     if not (value.isascii() and value.isdigit()):
-        raise Unusable(f"“{value}” is no whole number.", "Write digits only, or leave it blank.")
+        what = Sentence("“{value}” is no whole number.", value=value)
+        raise Unusable(what, N_("Write digits only, or leave it blank."))
     return int(value)
 
 
@@ -221,8 +239,8 @@ def decimal(value: str) -> float | None:
     try:
         return float(value)
     except ValueError as error:
-        remedy = "Write a decimal point, for example 58.3701, or leave it blank."
-        raise Unusable(f"“{value}” is no number.", remedy) from error
+        remedy = N_("Write a decimal point, for example 58.3701, or leave it blank.")
+        raise Unusable(Sentence("“{value}” is no number.", value=value), remedy) from error
 
 
 def one_of(codes: Mapping[str, Any], *, blank: bool = False) -> Check:
@@ -232,7 +250,8 @@ def one_of(codes: Mapping[str, Any], *, blank: bool = False) -> Check:
         if not value and blank:
             return value
         if value not in codes:
-            raise Unusable(f"“{value}” is not a known code.", f"Use one of: {', '.join(codes)}.")
+            what = Sentence("“{value}” is not a known code.", value=value)
+            raise Unusable(what, Sentence("Use one of: {codes}.", codes=", ".join(codes)))
         return value
 
     return check
@@ -254,5 +273,6 @@ def area_keys(value: str) -> list[str]:
     found = [part.strip() for part in value.split(";") if part.strip()]
     for part in found:
         if not re.fullmatch(r"[a-z_]+:[\w-]+", part):
-            raise Unusable(f"“{part}” is no area.", "Write kind:code, for example county:0037.")
+            what = Sentence("“{value}” is no area.", value=part)
+            raise Unusable(what, N_("Write kind:code, for example county:0037."))
     return [*once(found)]

@@ -1,7 +1,8 @@
 """CSV tables → rows: organisations, the gazetteer, facts about areas."""
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ _TOO_MANY = "…"
 
 def bodies(file: Path, *, layer: str, instance: Instance) -> Checked:
     """Organisations of one layer: data/README.md names the columns."""
+    return _Table(file, instance, body_form(layer, instance)).read()
+
+
+def body_form(layer: str, instance: Instance) -> "Form":
+    """What a line about an organisation of a layer must be."""
     codes = instance.codes
     columns: dict[str, Check] = {
         "key": check.slug,
@@ -39,7 +45,7 @@ def bodies(file: Path, *, layer: str, instance: Instance) -> Checked:
         "lon": check.decimal,
     }
     words = {f"{word}_{language}": check.text for word in ("name", "note") for language in instance.languages}
-    return _Table(file, instance, columns, words, lambda raw: _body(raw, layer, instance)).read()
+    return Form(columns, words, lambda raw: _body(raw, layer, instance))
 
 
 def _body(raw: Values, layer: str, instance: Instance) -> Values:
@@ -66,7 +72,7 @@ def settlements(file: Path, *, instance: Instance) -> Checked:
         "population_as_of": check.partial_date,
         "source": check.some_text,
     }
-    return _Table(file, instance, columns, {}, lambda raw: _settlement(raw, instance)).read()
+    return _Table(file, instance, Form(columns, {}, lambda raw: _settlement(raw, instance))).read()
 
 
 def _settlement(raw: Values, instance: Instance) -> Values:
@@ -86,7 +92,7 @@ def cells(file: Path, *, instance: Instance) -> Checked:
         "as_of": check.partial_date,
         "source": check.some_text,
     }
-    return _Table(file, instance, columns, {}, lambda raw: _cell_of_grid(raw, instance)).read()
+    return _Table(file, instance, Form(columns, {}, lambda raw: _cell_of_grid(raw, instance))).read()
 
 
 def _cell_of_grid(raw: Values, instance: Instance) -> Values:
@@ -116,7 +122,7 @@ def counts(file: Path, *, instance: Instance) -> Checked:
         "source_url": check.web_address,
     }
     words = {f"note_{language}": check.text for language in instance.languages}
-    return _Table(file, instance, columns, words, lambda raw: _with_notes(raw, instance)).read()
+    return _Table(file, instance, Form(columns, words, lambda raw: _with_notes(raw, instance))).read()
 
 
 def events(file: Path, *, instance: Instance) -> Checked:
@@ -137,7 +143,7 @@ def events(file: Path, *, instance: Instance) -> Checked:
     words = {
         f"{word}_{language}": check.text for word in ("title", "note") for language in instance.languages
     }
-    return _Table(file, instance, columns, words, lambda raw: _event(raw, instance)).read()
+    return _Table(file, instance, Form(columns, words, lambda raw: _event(raw, instance))).read()
 
 
 def _event(raw: Values, instance: Instance) -> Values:
@@ -160,7 +166,7 @@ def facts(file: Path, *, instance: Instance) -> Checked:
     """Facts about areas by `code` and `valid_from`, as text: population and what else the table has."""
     dated = dict.fromkeys(("valid_from", "valid_to", "as_of"), check.partial_date)
     columns: dict[str, Check] = {"code": check.some_text}
-    return _Table(file, instance, columns, dated, _keyed, open_=True).read()
+    return _Table(file, instance, Form(columns, dated, _keyed, is_open=True)).read()
 
 
 def _keyed(raw: Values) -> Values:
@@ -168,21 +174,53 @@ def _keyed(raw: Values) -> Values:
     return {"key": raw.pop("code"), **raw}
 
 
-class _Table:
-    """One CSV file and what its columns must be. `open_` tables may have further columns, kept as text."""
+@dataclass(frozen=True)
+class Form:
+    """What the columns of a line must be, and the row that is made of it.
 
-    def __init__(
-        self,
-        file: Path,
-        instance: Instance,
-        columns: Mapping[str, Check],
-        optional: Mapping[str, Check],
-        shape: Callable[[Values], Values],
-        *,
-        open_: bool = False,
-    ) -> None:
-        self.file, self.name = file, check.named(file, instance)
-        self.columns, self.optional, self.shape, self.open = columns, optional, shape, open_
+    An open form may have further columns, kept as text.
+    """
+
+    columns: Mapping[str, Check]
+    optional: Mapping[str, Check]
+    shape: Callable[[Values], Values]
+    is_open: bool = False
+
+    def row(self, line: Mapping[str, str], *, number: int, file: str) -> Row:
+        """The row of a line.
+
+        Raises:
+            Refused: with everything that is wrong in its columns.
+        """
+        values: Values = dict(line) if self.is_open else {}
+        wrong: list[tuple[str, Unusable]] = []
+        for column, test in (*self.columns.items(), *self.optional.items()):
+            try:
+                values[column] = test(line.get(column, ""))
+            except Unusable as error:
+                wrong.append((column, error))
+        if wrong:
+            raise Refused(wrong)
+        try:
+            shaped = self.shape(values)
+        except Unusable as error:
+            raise Refused([("", error)]) from error
+        links = {name: shaped.pop(name) for name in ("serves",) if name in shaped}
+        return Row(key=shaped.pop("key"), line=number, file=file, values=shaped, links=links)
+
+
+class Refused(Exception):
+    """A line that cannot be used: what is wrong, each with its column, "" for the line as a whole."""
+
+    def __init__(self, wrong: Sequence[tuple[str, Unusable]]) -> None:
+        self.wrong = tuple(wrong)
+
+
+class _Table:
+    """One CSV file and what its lines must be."""
+
+    def __init__(self, file: Path, instance: Instance, form: Form) -> None:
+        self.file, self.name, self.form = file, check.named(file, instance), form
 
     def read(self) -> Checked:
         try:
@@ -198,8 +236,8 @@ class _Table:
         for number, line in lines:
             try:
                 used.append(self._row(line, number))
-            except _Refused as error:
-                problems += error.problems
+            except Refused as error:
+                problems += [self._problem(number, column, one) for column, one in error.wrong]
                 refused.add(line.get("key") or line.get("code", ""))
         return Checked(tuple(used), (*problems, *check.repeated(used)), frozenset(refused))
 
@@ -214,40 +252,24 @@ class _Table:
             return list(reader.fieldnames or ()), lines
 
     def _header(self, header: list[str]) -> tuple[str, str] | None:
-        missing = sorted(set(self.columns) - set(header))
+        missing = sorted(set(self.form.columns) - set(header))
         if missing:
             what = f"The columns {', '.join(missing)} are missing."
             return what, "Add them: data/README.md lists them."
-        unknown = sorted(set(header) - {*self.columns, *self.optional})
-        if unknown and not self.open:
+        unknown = sorted(set(header) - {*self.form.columns, *self.form.optional})
+        if unknown and not self.form.is_open:
             return f"The columns {', '.join(unknown)} are not known.", "Correct their names or remove them."
         return None
 
     def _row(self, line: Mapping[str, str], number: int) -> Row:
         if _TOO_MANY in line:
             remedy = "Put a text with commas between quotation marks."
-            raise _Refused([Problem(self.name, number, "The row has more cells than the header.", remedy)])
-        values: Values = dict(line) if self.open else {}
-        problems = []
-        for column, test in (*self.columns.items(), *self.optional.items()):
-            try:
-                values[column] = test(line.get(column, ""))
-            except Unusable as error:
-                what = f"Column {column}: {error.what}"
-                problems.append(Problem(self.name, number, what, error.remedy))
-        if problems:
-            raise _Refused(problems)
-        try:
-            shaped = self.shape(values)
-        except Unusable as error:
-            raise _Refused([Problem(self.name, number, error.what, error.remedy)]) from error
-        links = {name: shaped.pop(name) for name in ("serves",) if name in shaped}
-        return Row(key=shaped.pop("key"), line=number, file=self.name, values=shaped, links=links)
+            raise Refused([("", Unusable("The row has more cells than the header.", remedy))])
+        return self.form.row(line, number=number, file=self.name)
 
-
-class _Refused(Exception):
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
+    def _problem(self, number: int, column: str, error: Unusable) -> Problem:
+        what = f"Column {column}: {error.what}" if column else error.what
+        return Problem(self.name, number, what, error.remedy)
 
 
 def _cell(value: Any) -> str:

@@ -36,9 +36,17 @@ def cases(folder: Path, *, instance: Instance, today: date | None = None) -> Che
 
 def case(name: str, text: str, *, instance: Instance, today: date | None = None) -> Checked:
     """One case as `cases` reads it from a file of this name (`key.language.md`), before there is a file."""
-    key, _, language = name.removesuffix(".md").rpartition(".")
-    files = {language: (f"cases/{name}", text.encode())}
-    return _checked(key, files, "cases", instance, _case, today)
+    return case_in({name: text}, instance=instance, today=today)
+
+
+def case_in(files: Mapping[str, str], *, instance: Instance, today: date | None = None) -> Checked:
+    """The same of one case in several languages: `key.language.md` -> text. There is one file or more."""
+    found: dict[str, tuple[str, bytes]] = {}
+    key = ""
+    for name, text in files.items():
+        key, _, language = name.removesuffix(".md").rpartition(".")
+        found[language] = (f"cases/{name}", text.encode())
+    return _checked(key, found, "cases", instance, _case, today)
 
 
 def practices(folder: Path, *, instance: Instance, today: date | None = None) -> Checked:

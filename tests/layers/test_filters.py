@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from layers import filters
 from layers.filters import Filter
+from layers.practices import Documented
 from tests import make
 
 TODAY = date(2026, 11, 22)
 PLACES = ("", "01", "02")
 PARTS = tuple(part.name for part in fields(Filter))
-OF_BODIES, OF_CASES = ("capability", "readiness"), ("theme", "outcome")
+OF_BODIES = ("capability", "readiness")
+OF_CASES = ("theme", "party", "outcome", "stage", "place_kind", "practice", "text")
+KINDS = {"a": {"island", "town"}, "b": {"town"}, "c": set()}
 # Two and six years before TODAY, and the day after each.
 DATES = ("", "2020", "2020-11-22", "2020-11-23", "2024-11-22", "2024-11-23", "2026-11")
 areas = st.lists(
@@ -39,22 +42,40 @@ cases = st.lists(
         make.a_read_case,
         county=st.sampled_from(PLACES),
         municipality=st.sampled_from(PLACES),
+        key=st.sampled_from(["a", "b", "c"]),
         theme=st.sampled_from(["watch", "patrol"]),
+        parties=st.lists(st.sampled_from(["police", "residents"]), unique=True).map(tuple),
         outcome=st.sampled_from(["lasted", "mixed"]),
+        stage=st.sampled_from(["described", "repeated"]),
+        practices=st.lists(
+            st.sampled_from(["alpha", "beta"]).map(lambda key: Documented(key, {})), unique_by=repr
+        ).map(tuple),
+        titles=st.sampled_from([{"et": "Küla leping"}, {"en": "Contract", "et": "Tänav"}, {}]),
         as_of=st.sampled_from(DATES),
         areas=areas,
     ),
     max_size=6,
 )
+
+
+def some(*values):
+    return st.lists(st.sampled_from(values), unique=True, max_size=2).map(tuple)
+
+
 choices = st.builds(
     Filter,
-    county=st.sampled_from(PLACES),
-    municipality=st.sampled_from(PLACES),
-    capability=st.sampled_from(["", "order", "youth"]),
-    readiness=st.sampled_from(["", "always", "closed"]),
-    theme=st.sampled_from(["", "watch", "patrol"]),
-    outcome=st.sampled_from(["", "lasted", "mixed"]),
-    freshness=st.sampled_from(["", "new", "ageing", "old", "undated"]),
+    county=some("01", "02"),
+    municipality=some("01", "02"),
+    capability=some("order", "youth"),
+    readiness=some("always", "closed"),
+    theme=some("watch", "patrol"),
+    party=some("police", "residents"),
+    outcome=some("lasted", "mixed"),
+    stage=some("described", "repeated"),
+    place_kind=some("island", "town"),
+    practice=some("alpha", "beta"),
+    freshness=some("new", "ageing", "old", "undated"),
+    text=st.sampled_from(["", "", "LEPING", "kula lep", "tanav"]),
 )
 EVERY = settings(max_examples=150, deadline=None)
 
@@ -79,6 +100,12 @@ def values(row, part):
         return {age(row.source.as_of if is_body else row.as_of)}
     if part == "capability":
         return set(row.capabilities)
+    if part == "party":
+        return set(row.parties)
+    if part == "practice":
+        return {link.practice for link in row.practices}
+    if part == "place_kind":
+        return KINDS[row.key]
     found = {getattr(row, part)}
     if part in ("county", "municipality"):
         lines = row.serves if is_body else row.areas
@@ -87,8 +114,12 @@ def values(row, part):
 
 
 def passes(row, only):
-    asked = [(getattr(only, part), values(row, part)) for part in PARTS if getattr(only, part)]
-    return all(found is None or wanted in found for wanted, found in asked)
+    asked = [(getattr(only, part), values(row, part)) for part in PARTS[:-1] if getattr(only, part)]
+    is_there = all(found is None or any(one in found for one in wanted) for wanted, found in asked)
+    if not only.text or hasattr(row, "capabilities"):
+        return is_there
+    says = {"": "", "Küla leping": "kula leping", "Tänav": "contract tanav"}[row.titles.get("et", "")]
+    return is_there and all(word in says for word in only.text.lower().split())
 
 
 @EVERY
@@ -100,7 +131,9 @@ def test_organisations_that_pass_are_those_that_answer_every_part_in_their_order
 @EVERY
 @given(every=cases, only=choices)
 def test_cases_that_pass_are_those_that_answer_every_part_in_their_order(every, only):
-    assert filters.cases(every, only, today=TODAY) == [case for case in every if passes(case, only)]
+    found = filters.cases(every, only, today=TODAY, place_kinds=KINDS)
+
+    assert found == [case for case in every if passes(case, only)]
 
 
 @EVERY
@@ -113,17 +146,83 @@ def test_an_empty_filter_lets_everything_through(bodies, cases):
 @EVERY
 @given(bodies=bodies, cases=cases, only=choices)
 def test_a_facet_counts_what_choosing_its_value_would_show(bodies, cases, only):
-    found = filters.facets(bodies, cases, only, today=TODAY)
+    found = filters.facets(bodies, cases, only, today=TODAY, place_kinds=KINDS)
 
-    assert tuple(found) == PARTS
-    for part in PARTS:
+    assert (*found, "text") == PARTS
+    for part in found:
         rows = [row for row in (*bodies, *cases) if values(row, part) is not None]
         offered = {value for row in rows for value in values(row, part)}
-        shown = {value: sum(passes(row, replace(only, **{part: value})) for row in rows) for value in offered}
+        shown = {
+            value: sum(passes(row, replace(only, **{part: (value,)})) for row in rows) for value in offered
+        }
         assert dict(found[part]) == {value: count for value, count in shown.items() if count}
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_filter_is_true_when_one_part_is_chosen(part):
     assert not Filter()
-    assert Filter(**{part: "x"})
+    assert Filter(**{part: "x" if part == "text" else ("x",)})
+
+
+# --- Practices
+
+
+practices = st.lists(
+    st.builds(
+        make.a_read_practice,
+        key=st.sampled_from(["alpha", "beta", "gamma"]),
+        themes=st.lists(st.sampled_from(["watch", "patrol"]), unique=True).map(tuple),
+        audiences=st.lists(st.sampled_from(["police", "residents"]), unique=True).map(tuple),
+        stage=st.sampled_from(["described", "repeated"]),
+        titles=st.sampled_from([{"et": "Küla leping"}, {"en": "Contract"}]),
+    ),
+    unique_by=lambda one: one.key,
+    max_size=3,
+)
+OF_THEMES = {"patrol": ("island",)}
+
+
+def is_shown(one, cases, only):
+    """One practice, looked at by hand."""
+    theirs = [case for case in cases if one.key in {link.practice for link in case.practices}]
+    kinds = {"island"} if "patrol" in one.themes else set()
+    asked = Filter(county=only.county, municipality=only.municipality, outcome=only.outcome)
+    if not kinds & set(only.place_kind):
+        asked = replace(asked, place_kind=only.place_kind)
+    says = "kula leping" if "et" in one.titles else "contract"
+    return (
+        (not only.theme or bool(set(only.theme) & set(one.themes)))
+        and (not only.party or bool(set(only.party) & set(one.audiences)))
+        and (not only.stage or one.stage in only.stage)
+        and (asked == Filter() or any(passes(case, asked) for case in theirs))
+        and all(word in says for word in only.text.lower().split())
+    )
+
+
+@EVERY
+@given(every=practices, cases=cases, only=choices)
+def test_practices_that_pass_are_at_work_where_and_for_whom_it_is_asked(every, cases, only):
+    shown = filters.shown(every, cases, OF_THEMES)
+    found = filters.practices(shown, only, today=TODAY, place_kinds=KINDS)
+
+    assert [one.practice for one in found] == [one for one in every if is_shown(one, cases, only)]
+
+
+@EVERY
+@given(every=practices, cases=cases, only=choices)
+def test_a_facet_of_practices_counts_what_choosing_its_value_would_show(every, cases, only):
+    shown = filters.shown(every, cases, OF_THEMES)
+    found = filters.practice_facets(shown, only, today=TODAY, place_kinds=KINDS)
+
+    assert tuple(found) == filters.OF_PRACTICES
+    values = {
+        "theme": ("watch", "patrol"), "party": ("police", "residents"), "stage": ("described", "repeated"),
+        "outcome": ("lasted", "mixed"), "place_kind": ("island", "town"),
+        "county": ("01", "02"), "municipality": ("01", "02"),
+    }  # fmt: skip
+    for part, offered in values.items():
+        counts = {
+            value: sum(is_shown(one, cases, replace(only, **{part: (value,)})) for one in every)
+            for value in offered
+        }
+        assert dict(found[part]) == {value: count for value, count in counts.items() if count}

@@ -165,6 +165,16 @@ def test_unknown_options_go_on_to_pytest():
     assert (known.only, others) == (["tests"], ["-x", "-k", "map"])
 
 
+def test_the_texts_are_checked_before_the_tests_run():
+    house = House(ROOT, "dev")
+
+    line = check.command("texts", house=house, others=[], ci=True)
+
+    assert check.STEPS.index("texts") < check.STEPS.index("tests")
+    assert line == [str(house.python), str(ROOT / "scripts/check_texts.py")]
+    assert (ROOT / "scripts/check_texts.py").is_file()
+
+
 @pytest.mark.parametrize(("ci", "extra"), [(True, ["--require-all"]), (False, [])])
 def test_nothing_is_skipped_in_silence_where_ci_runs(ci, extra):
     house = House(ROOT, "dev")

@@ -11,7 +11,6 @@ import numpy as np
 from flask import current_app, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
-from werkzeug.exceptions import Forbidden
 
 from layers import geo
 from layers.errors import N_, Invalid
@@ -20,7 +19,7 @@ from layers.gaps import siting as solve
 from layers.gaps.jobs import Job
 from layers.gaps.siting import plans
 from layers.gaps.siting.plans import Plan
-from webmap import context, db, i18n, params
+from webmap import context, db, i18n, params, signin
 from webmap.planning import chart as charts
 from webmap.planning import covered as words
 from webmap.planning import inquiry, sites, spots, tables, world
@@ -139,9 +138,9 @@ def siting() -> ResponseReturnValue:
 
 
 @bp.post("/siting")
+@signin.public_form
 def prove() -> ResponseReturnValue:
     """Starts a proof in the background, or stops one."""
-    _refuse_strangers()
     args = request.form
     known = world.world(params.as_of(args))
     asked = _asked(args, known)
@@ -158,13 +157,6 @@ def prove() -> ResponseReturnValue:
     )
     name = jobs.submit(_folder(), made)
     return redirect(context.page("gaps.siting", **asked.words(job=name, state=_state(known, asked))), 303)
-
-
-def _refuse_strangers() -> None:
-    """Another site may link here, but it may not start work."""
-    origin = request.headers.get("Origin")
-    if origin and origin != request.host_url.rstrip("/"):
-        raise Forbidden
 
 
 def _folder() -> Path:

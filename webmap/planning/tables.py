@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from layers.exports import harmless
 
 
 def csv(rows: Sequence[Mapping[str, Any]], *, name: str) -> Response:
@@ -19,11 +19,6 @@ def csv(rows: Sequence[Mapping[str, Any]], *, name: str) -> Response:
     response = Response("\ufeff" + text.getvalue(), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
-
-
-def harmless(value: Any) -> Any:
-    """A text that begins like a formula gets an apostrophe; numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def point(lon: float, lat: float, **properties: Any) -> dict[str, Any]:

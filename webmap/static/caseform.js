@@ -65,11 +65,18 @@
       }
     }
   };
+  /* A language that is begun stands open. */
+  const unfold = () => {
+    for (const tongue of form.querySelectorAll(".tongue")) {
+      if ([...tongue.querySelectorAll("input, textarea")].some((field) => field.value)) tongue.open = true;
+    }
+  };
   const restore = () => {
     try {
       const saved = JSON.parse(localStorage.getItem(KEY) || "null");
       if (!Array.isArray(saved)) return false;
       fill(saved);
+      unfold();
       return true;
     } catch {
       return false;
@@ -115,7 +122,7 @@
     localStorage.removeItem(KEY);
     for (const field of form.querySelectorAll("input, textarea, select")) {
       if (field.type === "checkbox") field.checked = false;
-      else if (field.name !== "language") field.value = "";
+      else field.value = "";
     }
     tell("gone");
     kept.setAttribute("role", "status");

@@ -193,9 +193,9 @@ window.turvakaart = (() => {
       const crowd = (zoom) => (many ? (zoom < 8 ? 0.4 : zoom < 9.5 ? 0.65 : 1) : 1);
       for (const { geometry, properties } of collection.features) {
         const [lng, lat] = geometry.coordinates;
-        const faded = properties.faded;
-        const mark = new Symbol_([lat, lng], { symbol, rank, crowd, radius: 6, fillColor: colour, color: faded ? colour : "#fff", weight: many ? 0.75 : 1.5, fillOpacity: faded ? 0.18 : 1, bubblingMouseEvents: false });
-        mark.bindTooltip(() => said(properties.name, properties.form), { direction: "top", offset: [0, -6] });
+        const { faded, expired } = properties;
+        const mark = new Symbol_([lat, lng], { symbol, rank, crowd, radius: 6, fillColor: expired ? "#fff" : colour, color: faded || expired ? colour : "#fff", weight: many ? 0.75 : 1.5, fillOpacity: expired ? 0.85 : faded ? 0.18 : 1, bubblingMouseEvents: false });
+        mark.bindTooltip(() => said(properties.name, [properties.form, properties.expired].filter(Boolean).join(" · ")), { direction: "top", offset: [0, -6] });
         mark.on("click", () => turvakaart.open(`${page}/${properties.key}`));
         this.addLayer(mark);
       }
@@ -263,7 +263,7 @@ window.turvakaart = (() => {
     const phone = matchMedia("(max-width: 820px)");
     const boxes = () => [...panel.querySelectorAll("input[name=layer]")];
     const choice = document.getElementById("choice");
-    const parts = () => [...choice.elements].filter((part) => part.matches("select")); // The day is the server's: the whole page changes.
+    const parts = () => [...choice.elements].filter((part) => part.matches("select, [name=text]")); // The day is the server's: the whole page changes.
     let ring = null;
     let asked = 0;
     let restoring = true;
@@ -328,9 +328,11 @@ window.turvakaart = (() => {
         for (const id of ["layers", "shades"]) document.getElementById(id)?.replaceChildren(...said.getElementById(id).childNodes);
         for (const box of boxes()) box.checked = on.has(box.value);
         for (const part of parts()) {
+          if (!part.options) continue; // Words that were typed.
           const now = part.value;
           part.replaceChildren(...said.querySelector(`select[name="${part.name}"]`)?.children ?? part.children);
           part.value = now;
+          if (part.selectedIndex < 0) part.selectedIndex = [...part.options].findIndex((option) => option.defaultSelected); // Several values, written otherwise.
         }
         if (!held.isConnected) (sameAs(held) || choice.elements.shade).focus({ preventScroll: true });
         tell("");
@@ -344,7 +346,7 @@ window.turvakaart = (() => {
     const chosen = (wanted) => {
       for (const part of parts()) {
         const value = wanted.get(part.name) ?? usual(part);
-        if (![...part.options].some((option) => option.value === value)) part.add(new Option(value, value));
+        if (part.options && ![...part.options].some((option) => option.value === value)) part.add(new Option(value, value));
         part.value = value;
       }
       choose();

@@ -33,10 +33,10 @@ const whole = (url) => {
   return page;
 };
 
-/* Pages for print and frames in other pages are not ours to answer. */
+/* Pages for print, frames in other pages, and what is somebody's own are not ours to answer. */
 const isLeftAlone = (url) => {
   const path = within(url);
-  return url.origin !== location.origin || !url.pathname.startsWith(BASE) || path === "sw.js" || /^[^/]+\/(offline\.json$|print\b|embed\b)/.test(path);
+  return url.origin !== location.origin || !url.pathname.startsWith(BASE) || path === "sw.js" || /^(account|[^/]+\/(offline\.json$|print\b|embed\b|account\b|edit\b))/.test(path);
 };
 
 /* Whether an answer still is what the server would say, by the lifetime that the server gave it. */

@@ -1,0 +1,80 @@
+"""A line about an area → its row, with a shape that is whole."""
+
+from typing import Any
+
+import shapely
+
+from layers.catalog import Instance, Resource
+from layers.doctor import values
+from layers.doctor.fields import Target
+from layers.doctor.lines import Bad, Line
+from layers.errors import N_, Sentence
+from layers.geo import Shapes
+from layers.sources import areas
+from layers.sources.rows import Row, Unusable
+
+_LOST = 0.01
+"""How much of an area a repair of its shape may lose or gain."""
+
+
+class Areas:
+    """Makes rows of areas."""
+
+    def __init__(self, target: Target, resource: Resource, instance: Instance) -> None:
+        self.target, self.resource, self.instance = target, resource, instance
+
+    def row(self, line: Line, file: str) -> Row:
+        cells = {**line.cells}
+        for key in ("valid_from", "valid_to", "as_of"):
+            if key in cells:
+                read = values.day(cells[key])
+                line.told += [read.told] if read.told else []
+                cells[key] = read.text
+        name = cells.pop("name", "")
+        if name:
+            cells.setdefault(f"name_{self.instance.default_language}", name)
+        code = values.key_of([cells.get("code", "") or name])
+        if cells.get("code") and cells["code"].replace("-", "").replace("_", "").isalnum():
+            code = cells["code"]
+        if not code:
+            raise Bad(N_("It has neither a code nor a name."), N_("Name the column that holds the codes."))
+        record = {**cells, "kind": self.target.kind, "code": code}
+        record.setdefault("accuracy", "approximate")
+        try:
+            return areas.row(
+                record,
+                _whole(line, srid=self.instance.metric_crs),
+                self.resource,
+                self.instance,
+                facts={},
+                file=file,
+                line=line.number,
+            )
+        except Unusable as error:
+            raise Bad(error.what, error.remedy) from error
+
+
+def _whole(line: Line, *, srid: int) -> Any:
+    """A line's shape as a valid multipolygon; a repair is told, and refused where it changes the area."""
+    shape = line.shape
+    if shape is None:
+        raise Bad(N_("It has no shape."), N_("Draw it, or remove the feature."))
+    if not shapely.is_valid(shape):
+        reason = shapely.is_valid_reason(shape).split("[")[0]
+        before = shapely.area(shapely.convex_hull(shape))
+        mended = shapely.make_valid(shape, method="structure", keep_collapsed=False)
+        size, half = shapely.area(mended), shapely.area(shapely.make_valid(shape))
+        if not before or not size or abs(size - half) > _LOST * max(size, half):
+            what = Sentence("Its shape is broken: {reason}.", reason=reason)
+            raise Bad(what, N_("Repair it in a GIS, for example with “fix geometries”."))
+        line.told.append(Sentence("Its shape was repaired: {reason}.", reason=reason))
+        shape = mended
+    parts: Shapes = shapely.get_parts(shape)
+    polygons = [part for part in parts if part.geom_type == "Polygon"]
+    if not polygons:
+        raise Bad(
+            Sentence("It is a {shape}, not a polygon.", shape=shape.geom_type), N_("Areas are polygons.")
+        )
+    if len(polygons) < len(parts):
+        line.told.append(Sentence("Points and lines beside its polygons were left out."))
+    return shapely.set_srid(shapely.multipolygons(polygons), srid)

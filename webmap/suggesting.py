@@ -1,0 +1,128 @@
+"""“This is out of date”: readers say it without an account, stewards decide. Nothing of it is ever public."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from werkzeug.exceptions import NotFound
+
+from layers import places, practices, suggestions
+from layers.errors import N_, Invalid
+from webmap import context, db, i18n, names, params, signed, stewards
+
+bp = Blueprint("suggesting", __name__)
+TABLES = {"body": "body", "area": "area", "case": "case_study"}
+FIELDS = {
+    "name": N_("the name"),
+    "place": N_("the place or area"),
+    "does": N_("what it does"),
+    "readiness": N_("when it is ready"),
+    "ended": N_("it has ended or moved"),
+    "other": N_("something else"),
+}
+_TRAP = "website"  # A field that people do not see and programs fill in.
+
+
+@bp.route("/<language>/suggest/<kind>/<path:key>", methods=["GET", "POST"])
+def suggest(kind: str, key: str) -> ResponseReturnValue:
+    name, back = _about(kind, key)
+    about = {"name": name, "back": back, "fields": FIELDS, "trap": _TRAP, "most": suggestions.MOST_LETTERS}
+    if request.method == "GET":
+        return render_template("pages/suggest.html", state="asked", sent={}, problem="", **about)
+    stewards.refuse_strangers()
+    sent = params.filled()
+    if sent.get(_TRAP):
+        return unkept(render_template("pages/suggest.html", state="thanks", **about))
+    try:
+        keep(TABLES[kind], key, sender=_sender())
+    except Invalid as error:
+        told = str(gettext(error.text)).format(**error.values)
+        page = render_template("pages/suggest.html", state="asked", sent=sent, problem=told, **about)
+        return unkept(page, 422)
+    return unkept(render_template("pages/suggest.html", state="thanks", **about))
+
+
+def keep(table: str, key: str, *, sender: str = "", link: str = "") -> None:
+    """Keeps what this request's form suggests.
+
+    Raises:
+        Invalid: with a sentence for the writer.
+    """
+    sent = params.filled()
+    field = sent.get("field", "")
+    with db.writing() as session:
+        suggestions.suggest(
+            session,
+            table,
+            key,
+            field=field if field in FIELDS else "other",
+            text=sent.get("text", ""),
+            now=datetime.now(tz=UTC),
+            sender=sender,
+            link=link,
+        )
+        session.commit()
+
+
+def unkept(page: str, status: int = 200) -> Response:
+    """A page that no cache keeps."""
+    response = make_response(page, status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _about(kind: str, key: str) -> tuple[str, str]:
+    """The name of what is spoken of, and the address of its page."""
+    session, today = db.session(), params.today()
+    if kind == "body":
+        return names.body(places.body(session, key, as_of=today)), context.page("body", key=key)
+    if kind == "area":
+        of, _, code = key.partition(":")
+        found = places.area(session, of, code, as_of=today)
+        return i18n.plain(found.names), context.page("area", kind=of, code=code)
+    if kind == "case":
+        return i18n.plain(practices.case(session, key).titles), context.page("case", key=key)
+    raise NotFound
+
+
+def _sender() -> str:
+    """The same for all that comes from one address on one day; of the address nothing is kept."""
+    key = signed.key(db.instance(), current_app.config["STATE"])
+    return signed.blurred(key, f"{params.today()} {request.remote_addr}")
+
+
+@bp.get("/<language>/suggestions")
+def queue() -> ResponseReturnValue:
+    """What waits for a steward."""
+    stewards.admit()
+    return _queue()
+
+
+def _queue(problem: str = "", status: int = 200) -> Response:
+    waiting = [(one, *_named(one)) for one in suggestions.waiting(db.session())]
+    page = render_template(
+        "pages/suggestions.html", waiting=waiting, fields=FIELDS, hidden=stewards.hidden(), problem=problem
+    )
+    return unkept(page, status)
+
+
+def _named(one: suggestions.Waiting) -> tuple[str, str]:
+    kind = next(kind for kind, table in TABLES.items() if table == one.kind)
+    return _about(kind, one.key)
+
+
+@bp.post("/<language>/suggestions/<int:number>")
+def decide(number: int) -> ResponseReturnValue:
+    stewards.check()
+    sent = params.filled()
+    state = suggestions.DECLINED if sent.get("do") == "decline" else suggestions.ACCEPTED
+    about: dict[str, Any] = {"state": state, "by": stewards.ROLE, "reason": sent.get("reason", "")}
+    try:
+        with db.writing() as session:
+            suggestions.decide(session, number, now=datetime.now(tz=UTC), **about)
+            session.commit()
+    except Invalid as error:
+        return _queue(str(gettext(error.text)).format(**error.values), 422)
+    return redirect(context.page("suggesting.queue", as_of=None, known=None), 303)

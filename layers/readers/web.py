@@ -64,14 +64,14 @@ def _asked(url: str, target: Path, manners: Manners, until: float) -> str:
     try:
         headers = {"Host": host, "User-Agent": manners.agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        if answer.status in _MOVED and (moved := answer.getheader("Location")):
-            return moved
-        if answer.status != 200:
-            text = N_("The address “{url}” answered with the error {status}. Check it in a browser.")
-            raise Unreadable(text, url=url, status=answer.status)
-        _write(answer, target, url, manners, until)
-        return ""
+        with connection.getresponse() as answer:
+            if answer.status in _MOVED and (moved := answer.getheader("Location")):
+                return moved
+            if answer.status != 200:
+                text = N_("The address “{url}” answered with the error {status}. Check it in a browser.")
+                raise Unreadable(text, url=url, status=answer.status)
+            _write(answer, target, url, manners, until)
+            return ""
     except (OSError, http.client.HTTPException, ValueError) as error:
         text = N_("The address “{url}” does not answer, or breaks off. Try again later.")
         raise Unreadable(text, url=url) from error

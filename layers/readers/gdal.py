@@ -35,7 +35,7 @@ _OPTIONS = {kinds.GML: {"DOWNLOAD_SCHEMA": "NO", "WRITE_GFS": "NO"}}
 _PREFIX = {kinds.TOPOJSON: "TopoJSON:"}
 _KINDS = {"Point": "point", "LineString": "line", "Polygon": "polygon"}
 _BATCH = 5_000
-_BATCH_BYTES = 32_000_000
+_BATCH_BYTES = 12_000_000
 # The languages' numbers of old tables: what dBASE and FoxPro wrote for the encodings met here.
 _DBF_LANGUAGES = {
     0x01: "cp437", 0x02: "cp850", 0x03: "cp1252", 0x57: "cp1252", 0x64: "cp852", 0x65: "cp866", 0x66: "cp865",

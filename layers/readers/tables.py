@@ -143,11 +143,9 @@ def _pieces(rows: Iterator[Row], has_shapes: bool, notes: Notebook, limits: Limi
         numbers.append(number)
         lines.append(line)
         shapes.append(shape)
-        weight += (
-            sum(map(len, line))
-            if not has_shapes
-            else 100 + 4 * int(shapely.get_num_coordinates(cast(Any, shape)))
-        )
+        weight += sum(map(len, line))
+        if has_shapes:
+            weight += 100 + 16 * int(shapely.get_num_coordinates(cast(Any, shape)))
         if len(lines) == _ROWS_OF_PIECE or weight > _WEIGHT_OF_PIECE:
             yield Piece(numbers, lines, _checked(shapes, numbers, notes, limits) if has_shapes else None)
             numbers, lines, shapes, weight = [], [], [], 0

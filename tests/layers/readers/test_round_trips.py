@@ -201,7 +201,8 @@ def test_no_damage_makes_anything_but_a_table_or_a_sentence(number, cut, flips):
             Limits(bytes_at_once=10),
             json.dumps({"type": "Topology", "arcs": [], "objects": {}}).encode(),
             "a.json",
-            "The file “a.json” is larger than 0 MB, and its format can only be read whole. Save it as GeoPackage.",
+            "The file “a.json” is larger than 0 MB, and its format can only be read whole. "
+            "Save it as GeoPackage.",
         ),
     ],
 )

@@ -11,12 +11,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from layers.errors import N_, Sentence
-from layers.readers import archives, delimited, features, gdal, kinds, placemarks, sheets, tables
+from layers.readers import archives, cells, delimited, features, gdal, kinds, placemarks, sheets, tables
 from layers.readers.archives import Member, Place
 from layers.readers.plain import DEFAULTS, Limits, Note, Offer, Piece, Table, Unreadable
+from layers.readers.services import fetched
 from layers.readers.tables import Found
+from layers.readers.web import Manners
 
-__all__ = ["Limits", "Note", "Offer", "Piece", "Table", "Unreadable", "offers", "read"]
+__all__ = [
+    "Limits",
+    "Manners",
+    "Note",
+    "Offer",
+    "Piece",
+    "Table",
+    "Unreadable",
+    "fetched",
+    "offers",
+    "read",
+]
 
 _DATA = (".csv", ".tsv", ".tab", ".txt", ".dat")
 _ASIDE = (".txt", ".md", ".dat", "")
@@ -80,12 +93,12 @@ def _chosen(found: list[_Inside], name: str) -> tuple[_Inside, tuple[Note, ...]]
     if len(found) == 1:
         return found[0], ()
     chosen = next((inside for inside in found if inside.offer().rows != 0), found[0])
-    text = N_("The file has {count} tables; “{name}” was read.")
+    text = N_("The file has several tables ({count}); “{name}” was read.")
     return chosen, (Note(0, Sentence(text, count=len(found), name=chosen.name)),)
 
 
 def _inside(path: Path, place: Place, limits: Limits) -> list[_Inside]:
-    file = path.name
+    file = cells.visible(path.name)
     if path.is_dir():
         raise Unreadable(N_("“{file}” is a folder. Pack it into one ZIP."), file=file)
     try:
@@ -94,7 +107,7 @@ def _inside(path: Path, place: Place, limits: Limits) -> list[_Inside]:
         raise Unreadable(
             N_("The file “{file}” cannot be opened. Check its name and who may read it."), file=file
         ) from error
-    return _of_kind(path, kind, file, path.stem, place, limits)
+    return _of_kind(path, kind, file, cells.visible(path.stem), place, limits)
 
 
 def _of_kind(path: Path, kind: str, file: str, stem: str, place: Place, limits: Limits) -> list[_Inside]:
@@ -146,7 +159,7 @@ def _layers(path: Path, kind: str, file: str, stem: str, place: Place, limits: L
     source = gdal.source(path, kind, file=file, place=place, limits=limits)
     found = gdal.offers(source)
     if not found:
-        raise Unreadable(N_("The map layer “{file}” has no layers in it. Save it again."), file=file)
+        raise Unreadable(N_("The map layer “{file}” has nothing in it. Choose another."), file=file)
 
     def one(offer: Offer) -> _Inside:
         def opened(encoding: str) -> Found:
@@ -154,7 +167,7 @@ def _layers(path: Path, kind: str, file: str, stem: str, place: Place, limits: L
                 source, offer.name, name=offer.name, encoding=encoding, limits=limits, place=place
             )
 
-        name = stem if kind == kinds.SHAPEFILE else offer.name
+        name = stem if kind == kinds.SHAPEFILE else cells.visible(offer.name)
         return _Inside(name, lambda: offer, opened)
 
     return [one(offer) for offer in found]

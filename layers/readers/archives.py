@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from layers.errors import N_
+from layers.readers import cells
 from layers.readers.plain import MB, Limits, Unreadable
 
 _CHUNK = 1 << 20
@@ -68,7 +69,7 @@ def unpacked(path: Path, *, file: str, place: Place, limits: Limits) -> list[Mem
                 continue
             target = folder / f"{number}{_suffix(name)}"
             _write(archive, entry, target, file)
-            members.append(Member(name, target))
+            members.append(Member(PurePosixPath(cells.visible(str(name)) or "#"), target))
     return members
 
 

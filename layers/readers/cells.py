@@ -45,7 +45,7 @@ class Notebook:
         return tuple(sorted([*self._notes, *self._uncounted()], key=lambda note: note.row))
 
     def _uncounted(self) -> list[Note]:
-        text = N_("{count} more rows have the same remark as row {row}.")
+        text = N_("More rows with the same remark as row {row}: {count}.")
         return [
             Note(0, Sentence(text, count=count - _MOST_NOTES, row=self._first[kind]))
             for kind, count in self._alike.items()
@@ -84,6 +84,11 @@ def text(value: object, *, row: int, column: int, notes: Notebook, limits: Limit
             column=column + 1,
         )
     return written
+
+
+def visible(name: str) -> str:
+    """A name that somebody else gave, without what moves a terminal's cursor or turns the writing around."""
+    return _UNSEEN.sub("", _SURROGATE.sub("\ufffd", name)).replace("\n", " ").strip()
 
 
 def number(value: float) -> str:

@@ -157,7 +157,7 @@ class _Text:
                 shape = self._drawn(number, row.pop(self._shape), notes)
             yield number, row, shape
         if blank:
-            notes.add(0, N_("{count} blank lines were left out."), count=blank)
+            notes.add(0, N_("Blank lines left out: {count}."), count=blank)
 
     def _fitted(self, number: int, row: list[str], notes: Notebook) -> list[str]:
         """The row as wide as the header; what stands beyond it makes columns without a name."""
@@ -177,7 +177,10 @@ class _Text:
             missing = len(row) - (self._shape is not None) - len(self.names)
             if len(row) > self._form.limits.columns:
                 raise Unreadable(
-                    N_("Row {row} has {found:,} cells; at most {most:,} are read. Is it the delimiter?"),
+                    N_(
+                        "Row {row} has {found:,} cells; at most {most:,} are read. Leave out those that "
+                        "are not needed."
+                    ),
                     row=number,
                     found=len(row),
                     most=self._form.limits.columns,
@@ -232,28 +235,38 @@ def _encoding(path: Path, said: str, notes: Notebook) -> str:
 
 
 def _not_utf8(path: Path) -> list[bytes]:
-    """Lines with bytes above 127 of a file that is not UTF-8; none of one that is."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    """Lines with bytes above 127 of a file that is not UTF-8; none of one that is, damage aside."""
     samples: list[bytes] = []
-    size, is_utf8 = 0, True
+    good = bad = size = 0
     with path.open("rb") as stream:
+        rest = b""
         while chunk := stream.read(_SAMPLE_BYTES):
-            try:
-                if is_utf8:
-                    decoder.decode(chunk)
-            except UnicodeDecodeError:
-                is_utf8 = False
-            if not chunk.isascii() and size < _SAMPLE_BYTES:
-                found = [line for line in chunk.splitlines() if not line.isascii()]
-                samples += found
-                size += sum(map(len, found))
-            if not is_utf8 and size >= _SAMPLE_BYTES:
-                break
+            if rest or not chunk.isascii():
+                # A letter may lie across two chunks, a line hardly ever matters as a whole.
+                lines = (rest + chunk).splitlines(keepends=True)
+                rest = lines.pop() if len(lines) > 1 else b""
+                odd = [line for line in lines if not line.isascii()]
+                true = sum(_decodes(line) for line in odd)
+                good, bad = good + true, bad + len(odd) - true
+                if size < _SAMPLE_BYTES:
+                    samples += odd
+                    size += sum(map(len, odd))
+            if bad > 1000 and bad > good:
+                return samples
+        if rest and not rest.isascii():
+            samples.append(rest)
+            # The end of the file may be cut off within a letter.
+            whole = any(_decodes(rest[: len(rest) - cut]) for cut in range(4))
+            good, bad = good + whole, bad + (not whole)
+    return samples if bad > 0.05 * good else []
+
+
+def _decodes(raw: bytes) -> bool:
     try:
-        decoder.decode(b"", final=is_utf8)
+        raw.decode()
     except UnicodeDecodeError:
-        is_utf8 = False
-    return [] if is_utf8 else samples
+        return False
+    return True
 
 
 def _delimiter(path: Path, encoding: str, limits: Limits) -> tuple[str, int]:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from shapely.geometry import shape as shapely_shape
 
 from layers.errors import N_
-from layers.readers import letters, systems
+from layers.readers import letters, systems, tables
 from layers.readers.cells import Notebook
 from layers.readers.plain import Limits, Unreadable
 from layers.readers.tables import Found, Row
@@ -83,8 +84,9 @@ class Stream:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
+                within = error.pos - self._at
                 if len(self._text) - self._at > _LONGEST or not self._more(len(self._text) + _CHUNK):
-                    self._at = error.pos
+                    self._at += within
                     raise self.broken() from error
                 continue
             except RecursionError as error:
@@ -109,6 +111,85 @@ class Stream:
         self._text = self._text[self._at :] + more
         self._at = 0
         return bool(more)
+
+
+def items(path: Path, *, file: str, members: dict[str, Any]) -> Iterator[Any]:
+    """The features of a file as they stand in it; what is said beside them lands in `members`.
+
+    Raises:
+        Unreadable: it is no JSON, breaks off, or is JSON of something else.
+    """
+    try:
+        with Stream(path) as stream:
+            yield from _Documents(stream, file, members).found()
+    except _Broken as error:
+        if error.ended:
+            text = N_("The file “{file}” breaks off before its end. Fetch or save it again.")
+            raise Unreadable(text, file=file) from None
+        text = N_("The file “{file}” is no proper JSON from character {at:,} on. Save it again as GeoJSON.")
+        raise Unreadable(text, file=file, at=error.at + 1) from None
+
+
+class _Documents:
+    """The objects of a file: usually one, in a sequence one on each line."""
+
+    def __init__(self, stream: Stream, file: str, members: dict[str, Any]) -> None:
+        self._stream, self._file, self._members = stream, file, members
+        self._is_collection = False
+
+    def found(self) -> Iterator[Any]:
+        count = 0
+        while self._stream.peek():
+            for feature in self._list() if self._stream.skip("[") else self._object():
+                count += 1
+                yield feature
+            self._stream.skip(",")  # Some write commas between the lines of a sequence.
+        if not count and not self._is_collection:
+            raise self._other()
+
+    def _other(self) -> Unreadable:
+        text = N_("The file “{file}” is JSON, but there is no GeoJSON in it. Save it as GeoJSON.")
+        return Unreadable(text, file=self._file)
+
+    def _list(self) -> Iterator[Any]:
+        for item in self._items():
+            if not _is_feature(item):
+                raise self._other()
+            yield item
+
+    def _object(self) -> Iterator[Any]:
+        """The features of a collection as they come, or the object itself where it is one or a shape."""
+        stream = self._stream
+        members: dict[str, Any] = {}
+        stream.need("{")
+        if stream.skip("}"):
+            return
+        while True:
+            if stream.peek() != '"':
+                raise stream.broken()
+            key = stream.value()
+            stream.need(":")
+            if key == "features" and stream.skip("["):
+                self._is_collection = True
+                yield from self._items()
+            else:
+                members[key] = stream.value()
+            if stream.skip("}"):
+                break
+            stream.need(",")
+        if members.get("type") in ("Feature", *_SHAPES):
+            yield members
+        else:
+            self._members.update(members)
+
+    def _items(self) -> Iterator[Any]:
+        if self._stream.skip("]"):
+            return
+        while True:
+            yield self._stream.value()
+            if self._stream.skip("]"):
+                return
+            self._stream.need(",")
 
 
 def read(path: Path, *, file: str, name: str, limits: Limits) -> Found:
@@ -137,11 +218,11 @@ class _Features:
     def system(self) -> str:
         """After the first walk: the `crs` member, else degrees, else (numbers that are none) nothing."""
         if self._crs is not None:
-            said = _said(self._crs)
-            if found := systems.named(said):
+            named = said(self._crs)
+            if found := systems.named(named):
                 return found
             text = N_("The coordinate system that the file names is not known: “{said}”. Choose it yourself.")
-            self.notes.add(0, text, said=said[:100])
+            self.notes.add(0, text, said=named[:100])
             return ""
         if self._wide:
             text = N_(
@@ -153,72 +234,13 @@ class _Features:
         return systems.WGS84
 
     def walk(self, notes: Notebook) -> Iterator[Row]:
-        try:
-            with Stream(self._path) as stream:
-                for number, feature in enumerate(self._found(stream, notes), start=1):
-                    yield self._row(number, feature, notes)
-        except _Broken as error:
-            if error.ended:
-                text = N_("The file “{file}” breaks off before its end. Fetch or save it again.")
-                raise Unreadable(text, file=self._file) from None
-            text = N_(
-                "The file “{file}” is no proper JSON from character {at:,} on. Save it again as GeoJSON."
-            )
-            raise Unreadable(text, file=self._file, at=error.at + 1) from None
-
-    def _found(self, stream: Stream, notes: Notebook) -> Iterator[Any]:
-        """The features of a file, whichever form it has."""
-        count = 0
-        while stream.peek():
-            for feature in self._document(stream, notes):
-                count += 1
-                yield feature
-            stream.skip(",")  # Some write commas between the lines of a sequence.
-        if not count and not self._is_collection:
-            text = N_("The file “{file}” is JSON, but there is no GeoJSON in it. Save it as GeoJSON.")
-            raise Unreadable(text, file=self._file)
-
-    def _document(self, stream: Stream, notes: Notebook) -> Iterator[Any]:
-        """One object: its features as they come, or itself where it is a feature or a shape."""
-        self._is_collection = False
-        if stream.peek() != "{":
-            if stream.skip("["):
-                yield from self._items(stream)
-                return
-            raise stream.broken()
-        stream.need("{")
         members: dict[str, Any] = {}
-        if stream.skip("}"):
-            return
-        while True:
-            key = stream.value() if stream.peek() == '"' else None
-            if key is None:
-                raise stream.broken()
-            stream.need(":")
-            if key == "features" and stream.peek() == "[":
-                stream.need("[")
-                self._is_collection = True
-                yield from self._items(stream)
-            else:
-                members[key] = stream.value()
-            if stream.skip("}"):
-                break
-            stream.need(",")
-        self._crs = members.get("crs", self._crs)
-        if not self._is_collection and (members.get("type") == "Feature" or members.get("type") in _SHAPES):
-            yield members
-
-    def _items(self, stream: Stream) -> Iterator[Any]:
-        if stream.skip("]"):
-            return
-        while True:
-            yield stream.value()
-            if stream.skip("]"):
-                return
-            stream.need(",")
+        for number, feature in enumerate(items(self._path, file=self._file, members=members), start=1):
+            yield self._row(number, feature, notes)
+        self._crs = members.get("crs")
 
     def _row(self, number: int, feature: Any, notes: Notebook) -> Row:
-        if not isinstance(feature, dict):
+        if not _is_feature(feature):
             notes.add(number, N_("This entry of the list is no feature; the row is blank."))
             return number, (), None
         if feature.get("type") in _SHAPES:
@@ -258,11 +280,19 @@ class _Features:
             return None
         if not self._wide and not made.is_empty:
             west, south, east, north = made.bounds
-            self._wide = not (west >= -361 and east <= 361 and south >= -91 and north <= 91)
+            near = bool(np.abs(made.bounds).max() < tables.FARTHEST)
+            self._wide = near and not (west >= -361 and east <= 361 and south >= -91 and north <= 91)
         return made
 
 
-def _said(crs: Any) -> str:
+def _is_feature(item: Any) -> bool:
+    """Some programs forget the type of a feature."""
+    return isinstance(item, dict) and (
+        item.get("type") in _SHAPES or "properties" in item or "geometry" in item
+    )
+
+
+def said(crs: Any) -> str:
     """The name in an old `crs` member, in its forms of 2008."""
     if isinstance(crs, str):
         return crs

@@ -35,7 +35,7 @@ _OPTIONS = {kinds.GML: {"DOWNLOAD_SCHEMA": "NO", "WRITE_GFS": "NO"}}
 _PREFIX = {kinds.TOPOJSON: "TopoJSON:"}
 _KINDS = {"Point": "point", "LineString": "line", "Polygon": "polygon"}
 _BATCH = 5_000
-_BATCH_BYTES = 32_000_000
+_BATCH_BYTES = 12_000_000
 # The languages' numbers of old tables: what dBASE and FoxPro wrote for the encodings met here.
 _DBF_LANGUAGES = {
     0x01: "cp437", 0x02: "cp850", 0x03: "cp1252", 0x57: "cp1252", 0x64: "cp852", 0x65: "cp866", 0x66: "cp865",
@@ -223,7 +223,7 @@ class _Layer:
         if read < self._count:
             notes.add(
                 0,
-                N_("{count} rows are marked as deleted in the file and were left out."),
+                N_("Rows marked as deleted in the file, left out: {count}."),
                 count=self._count - read,
             )
 
@@ -232,20 +232,19 @@ class _Layer:
             yield self._batch(notes, 0)
             return
         size = max(1, min(_BATCH, _BATCH_BYTES * max(self._count, 1) // max(self._found.size, 1)))
-        read = 0
-        last: Any = None
+        read, last = 0, -1
         while True:
-            where = None
-            if self._fid and last is not None:
-                where = f'"{self._fid}" > {int(last)}'
+            # After its number is quick everywhere; to skip rows means to walk over them in a GeoPackage. In
+            # a shapefile the number is the place in the file, deleted rows counted.
+            where = f'"{self._fid}" > {last}' if self._fid and read else None
+            skip = 0 if self._fid else last + 1 if self._found.kind == kinds.SHAPEFILE else read
             fids, shapes, columns = self._batch(
-                notes, read, max_features=size, where=where, skip_features=0 if self._fid else read
+                notes, read, max_features=size, where=where, skip_features=skip
             )
-            if not len(fids):
-                return
-            last = fids[-1]
             yield fids, shapes, columns
-            read += len(fids)
+            if len(fids) < size:
+                return
+            read, last = read + len(fids), int(fids[-1])
 
     def _batch(self, notes: Notebook, read: int, **which: Any) -> tuple[Any, Any, list[Any]]:
         import pyogrio

@@ -168,6 +168,8 @@ def _written(text: str, head: bytes, path: Path, file: str) -> str:
         return _marked_up(text, path, file)
     if text.startswith(("{", "[")):
         return _json(head, path, file)
+    if path.suffix.lower() in _PARTS_OF_SHAPEFILE:
+        raise _part(file)
     return TEXT
 
 

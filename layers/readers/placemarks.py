@@ -24,12 +24,12 @@ _PLAIN = ("name", "description", "address", "phoneNumber", "Snippet")
 _TIMES = ("when", "begin", "end")
 _SHAPES = ("Point", "LineString", "LinearRing", "Polygon", "MultiGeometry", "Track", "MultiTrack", "Model")
 _PASSED = {
-    "NetworkLink": N_("{count} links to other files on the network were not followed."),
-    "GroundOverlay": N_("{count} pictures laid on the ground were left out."),
-    "ScreenOverlay": N_("{count} pictures laid on the screen were left out."),
-    "PhotoOverlay": N_("{count} photographs were left out."),
-    "trk": N_("{count} tracks were left out; only waypoints are read."),
-    "rte": N_("{count} routes were left out; only waypoints are read."),
+    "NetworkLink": N_("Links to other files on the network, not followed: {count}."),
+    "GroundOverlay": N_("Pictures laid on the ground, left out: {count}."),
+    "ScreenOverlay": N_("Pictures laid on the screen, left out: {count}."),
+    "PhotoOverlay": N_("Photographs left out: {count}."),
+    "trk": N_("Tracks left out, since only waypoints are read: {count}."),
+    "rte": N_("Routes left out, since only waypoints are read: {count}."),
 }
 _MARKUP = re.compile(r"<[A-Za-z/!][^>]*>|&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});", re.I)
 

@@ -8,6 +8,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -59,15 +60,11 @@ class Xlsx(Book):
         archives.bounded(path, file=file, limits=limits)
 
     def names(self) -> list[tuple[str, bool]]:
-        book = self._opened(values=True)
-        try:
+        with self._opened(values=True) as book:
             return [(sheet.title, sheet.sheet_state != "visible") for sheet in book.worksheets]
-        finally:
-            book.close()
 
     def rows(self, sheet: str, notes: Notebook) -> Iterator[tuple[int, list[Any]]]:
-        values, formulas = self._opened(values=True), self._opened(values=False)
-        try:
+        with self._opened(values=True) as values, self._opened(values=False) as formulas:
             counted = first = 0
             both = zip(self._cells(values[sheet]), self._cells(formulas[sheet]), strict=True)
             for row, (seen, written) in enumerate(both, start=1):
@@ -80,52 +77,51 @@ class Xlsx(Book):
                 if computed:
                     counted, first = counted + len(computed), first or row
                     if any(index < len(line) and line[index] is None for index in computed):
-                        notes.add(
-                            row,
-                            N_(
-                                "A formula has no stored value; its cell is blank. Open and save the "
-                                "file once."
-                            ),
+                        text = N_(
+                            "A formula has no stored value; its cell is blank. Open and save the file once."
                         )
+                        notes.add(row, text)
                 yield row, line
             if counted:
                 text = N_(
-                    "{count} cells are formulas, the first in row {row}; the values stored with them "
-                    "were read."
+                    "Formulas: {count}, the first in row {first}; the values stored with them were read."
                 )
-                notes.add(0, text, count=counted, row=first)
-        finally:
-            values.close()
-            formulas.close()
+                notes.add(0, text, count=counted, first=first)
 
     def merged(self, sheet: str) -> list[tuple[int, int, int, int]]:
         from openpyxl.utils import range_boundaries
 
-        book = self._opened(values=True)
-        try:
+        with self._opened(values=True) as book:
             inner = str(getattr(book[sheet], "_worksheet_path", ""))
-        finally:
-            book.close()
         found = []
         with zipfile.ZipFile(self.path) as archive, archive.open(inner) as stream:
             rest = b""
             while chunk := stream.read(1 << 20):
                 for match in _MERGED.finditer(rest + chunk):
-                    left, top, right, bottom = range_boundaries(match[1].decode())
+                    left, top, right, bottom = (
+                        int(edge or 0) for edge in range_boundaries(match[1].decode())
+                    )
                     found.append((top, left, bottom, right))
                 # Merged cells are told at the end of a sheet; one may lie across two chunks.
                 rest = chunk[chunk.rfind(b"<") :] if b"<" in chunk[-300:] else b""
         return found
 
-    def _opened(self, *, values: bool) -> Any:
+    @contextmanager
+    def _opened(self, *, values: bool) -> Iterator[Any]:
         import openpyxl
 
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return openpyxl.load_workbook(self.path, read_only=True, data_only=values, keep_links=False)
-        except Exception as error:  # It raises whatever its XML makes it raise.
-            raise self.broken() from error
+        # As a stream: openpyxl refuses a file by the ending of its name.
+        with self.path.open("rb") as stream:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    book = openpyxl.load_workbook(stream, read_only=True, data_only=values, keep_links=False)
+            except Exception as error:  # It raises whatever its XML makes it raise.
+                raise self.broken() from error
+            try:
+                yield book
+            finally:
+                book.close()
 
     def _cells(self, sheet: Any) -> Iterator[Cells]:
         """The cells row by row; a sheet may claim to be a thousand times larger than it is."""
@@ -248,12 +244,15 @@ class _Sheet:
                 continue
             blank, waiting = blank + waiting, 0
             if len(line) > self._book.limits.columns:
-                text = N_("Row {row} has {found:,} cells; at most {most:,} are read. Is it the delimiter?")
+                text = N_(
+                    "Row {row} has {found:,} cells; at most {most:,} are read. Leave out those that are "
+                    "not needed."
+                )
                 raise Unreadable(text, row=row, found=len(line), most=self._book.limits.columns)
             self.names += [""] * (len(line) - len(self.names))
             yield row, line, None
         if blank:
-            notes.add(0, N_("{count} blank lines were left out."), count=blank)
+            notes.add(0, N_("Blank lines left out: {count}."), count=blank)
 
     def _spread(self, row: int, line: list[Any], held: Sequence[Any], notes: Notebook) -> list[Any]:
         for (top, left, _, _), value in held:

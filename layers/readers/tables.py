@@ -18,7 +18,7 @@ Row = tuple[int, Sequence[object], object]
 _ROWS_OF_PIECE = 5_000
 # Beside the rows: a piece of long cells or heavy shapes ends earlier, so that memory stays bounded.
 _WEIGHT_OF_PIECE = 8_000_000
-_FARTHEST = 1e8  # Metres; the earth is 4e7 around. No system counts further.
+FARTHEST = 1e8  # Metres; the earth is 4e7 around. No system counts further.
 _KINDS = {0: "point", 4: "point", 1: "line", 2: "line", 5: "line", 3: "polygon", 6: "polygon"}
 
 
@@ -91,7 +91,7 @@ def table(found: Found, *, limits: Limits) -> Table:
     if seen.kinds:
         systems.doubts(crs, (seen.west, seen.south, seen.east, seen.north), notes)
         if seen.bare:
-            notes.add(0, N_("{count} rows have no shape."), count=seen.bare)
+            notes.add(0, N_("Rows without a shape: {count}."), count=seen.bare)
     kept = _kept(found.names, seen, notes)
     columns = cells.header([found.names[column] for column in kept], notes=notes, limits=limits)
     whole = len(kept) == len(found.names)
@@ -124,7 +124,7 @@ def _kept(names: Sequence[str], seen: _Seen, notes: Notebook) -> list[int]:
     """The columns that have a name or anything below it."""
     kept = [column for column, name in enumerate(names) if name.strip() or column in seen.filled]
     if left := len(names) - len(kept):
-        notes.add(0, N_("{count} columns without name and content were left out."), count=left)
+        notes.add(0, N_("Columns without name and content, left out: {count}."), count=left)
     return kept
 
 
@@ -143,11 +143,9 @@ def _pieces(rows: Iterator[Row], has_shapes: bool, notes: Notebook, limits: Limi
         numbers.append(number)
         lines.append(line)
         shapes.append(shape)
-        weight += (
-            sum(map(len, line))
-            if not has_shapes
-            else 100 + 4 * int(shapely.get_num_coordinates(cast(Any, shape)))
-        )
+        weight += sum(map(len, line))
+        if has_shapes:
+            weight += 100 + 16 * int(shapely.get_num_coordinates(cast(Any, shape)))
         if len(lines) == _ROWS_OF_PIECE or weight > _WEIGHT_OF_PIECE:
             yield Piece(numbers, lines, _checked(shapes, numbers, notes, limits) if has_shapes else None)
             numbers, lines, shapes, weight = [], [], [], 0
@@ -179,7 +177,7 @@ def _checked(found: list[object], numbers: list[int], notes: Notebook, limits: L
         )
         shapes = np.where(high, shapely.force_2d(shapes), shapes)
     coordinates, owner = shapely.get_coordinates(shapes, return_index=True)
-    wild = ~(np.abs(coordinates) < _FARTHEST).all(axis=1)
+    wild = ~(np.abs(coordinates) < FARTHEST).all(axis=1)
     if wild.any():
         mask = np.zeros(len(shapes), dtype=bool)
         mask[owner[wild]] = True

@@ -1,0 +1,165 @@
+"""Addresses that somebody typed → bytes in a file, without becoming a tool against our own network.
+
+Only http and https; every name is resolved here and each of its addresses must be public; the connection goes
+to the very address that was checked, and so again after each redirect. Nothing packed is asked for, so that
+what comes is as large as what is counted.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from layers.errors import N_
+from layers.readers.plain import MB, Unreadable
+
+AGENT = "Turvakaart (community safety map; reads open data on request)"
+_REDIRECTS = 5
+_CHUNK = 1 << 16
+_MOVED = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How an address may be asked: how long, for how much; `allowed` are private hosts (host:port)."""
+
+    timeout_s: float = 30.0
+    total_s: float = 600.0
+    most_bytes: int = 500 * MB
+    allowed: Collection[str] = ()
+    pause_s: float = 0.2
+    agent: str = AGENT
+
+
+MANNERS = Manners()
+
+
+def fetch(url: str, target: Path, *, manners: Manners) -> str:
+    """Writes what an address answers into a file; gives the address it came from in the end.
+
+    Raises:
+        Unreadable: it may not or cannot be asked, answers with an error, too slowly, or with too much.
+    """
+    until = time.monotonic() + manners.total_s
+    for _ in range(_REDIRECTS + 1):
+        moved = _asked(url, target, manners, until)
+        if not moved:
+            return url
+        url = urljoin(url, moved)
+    raise Unreadable(
+        N_("The address “{url}” leads from one address to another without end. Look for the right one."),
+        url=url,
+    )
+
+
+def _asked(url: str, target: Path, manners: Manners, until: float) -> str:
+    """One question. The address it was moved to, or "" when the answer was written."""
+    connection, host, path = _connected(url, manners)
+    try:
+        headers = {"Host": host, "User-Agent": manners.agent, "Accept": "*/*", "Accept-Encoding": "identity"}
+        connection.request("GET", path, headers=headers)
+        with connection.getresponse() as answer:
+            if answer.status in _MOVED and (moved := answer.getheader("Location")):
+                return moved
+            if answer.status != 200:
+                text = N_("The address “{url}” answered with the error {status}. Check it in a browser.")
+                raise Unreadable(text, url=url, status=answer.status)
+            _write(answer, target, url, manners, until)
+            return ""
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        text = N_("The address “{url}” does not answer, or breaks off. Try again later.")
+        raise Unreadable(text, url=url) from error
+    finally:
+        connection.close()
+
+
+def _write(answer: http.client.HTTPResponse, target: Path, url: str, manners: Manners, until: float) -> None:
+    size = 0
+    expected = answer.length
+    with target.open("wb") as stream:
+        while chunk := answer.read1(_CHUNK):
+            size += len(chunk)
+            if size > manners.most_bytes:
+                text = N_("The address “{url}” sends more than {most:,} MB. Ask it for less.")
+                raise Unreadable(text, url=url, most=manners.most_bytes // MB)
+            if time.monotonic() > until:
+                text = N_("The address “{url}” took longer than {most:.0f} seconds. Try again later.")
+                raise Unreadable(text, url=url, most=manners.total_s)
+            stream.write(chunk)
+    if expected is not None and size < expected:
+        raise http.client.IncompleteRead(b"", expected - size)
+
+
+def _connected(url: str, manners: Manners) -> tuple[http.client.HTTPConnection, str, str]:
+    """A connection to an address that was checked, the name to ask it for, and the path."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise _bad(url) from None
+    if parts.scheme not in ("http", "https") or not host or parts.username or parts.password:
+        raise _bad(url)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        text = N_("There is no host “{host}”. Check the address.")
+        raise Unreadable(text, host=host) from error
+    if f"{host}:{port}" not in manners.allowed and not all(_is_public(str(entry[4][0])) for entry in found):
+        text = N_("The address “{url}” lies in a private network, and is not asked. Fetch the file yourself.")
+        raise Unreadable(text, url=url)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    query = quote(parts.query, safe="=&?/%:@!$'()*+,;~-._[]{}|")
+    return (
+        _Pinned(found, host, port, parts.scheme, manners),
+        parts.netloc,
+        path + (f"?{query}" if query else ""),
+    )
+
+
+def _bad(url: str) -> Unreadable:
+    return Unreadable(
+        N_("“{url}” is no address that can be asked. It begins with https:// or http://."), url=url[:200]
+    )
+
+
+def _is_public(address: str) -> bool:
+    """Whether an address is one of the open network; those that wrap another are judged by that."""
+    number = ipaddress.ip_address(address.split("%")[0])
+    if isinstance(number, ipaddress.IPv6Address):
+        # 64:ff9b::/96 leads to the IPv4 address in its last 32 bits.
+        if number in ipaddress.ip_network("64:ff9b::/96"):
+            number = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
+        else:
+            number = number.ipv4_mapped or number.sixtofour or number
+    return number.is_global and not number.is_multicast
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to the addresses that were checked: a second look-up could give others."""
+
+    def __init__(self, found: list[Any], host: str, port: int, scheme: str, manners: Manners) -> None:
+        super().__init__(host, port, timeout=manners.timeout_s)
+        self._found, self._is_tls = found, scheme == "https"
+
+    def connect(self) -> None:
+        failed: OSError | None = None
+        for family, kind, protocol, _, address in self._found[:4]:
+            made = socket.socket(family, kind, protocol)
+            try:
+                made.settimeout(self.timeout)
+                made.connect(address)
+                self.sock = self._wrapped(made) if self._is_tls else made
+                return
+            except OSError as error:
+                made.close()
+                failed = error
+        raise failed or OSError("no address")
+
+    def _wrapped(self, plain: socket.socket) -> socket.socket:
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)

@@ -321,6 +321,16 @@ def test_a_provider_that_is_away_is_said_and_comes_back(door, mock, linked):
     assert later.status_code == 503
 
 
+def test_nobody_lets_us_ask_the_provider_without_end(door, mock, linked):
+    client, before = door.visitor(), len(mock.asked)
+    back = mock.authorize(begin(client), code="invented")
+    said = [come_back(client, back).status_code for _ in range(32)]
+    door.clock.pass_(seconds=10)
+
+    assert said == [403] * 30 + [400] * 2
+    assert mock.asked[before:].count("/token") == 30
+
+
 def test_another_site_cannot_begin(door):
     client = door.visitor()
     said = client.get("/en/account/provider", headers={"Sec-Fetch-Site": "cross-site"})

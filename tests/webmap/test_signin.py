@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from layers import accounts, store
 from tests import make
@@ -123,6 +124,21 @@ def test_a_session_is_over_after_an_hour_without_a_request(door):
     door.clock.pass_(minutes=61)
 
     assert not is_in(client)
+
+
+def test_a_session_is_known_also_while_nobody_can_write(door, monkeypatch):
+    client = door.visitor(door.account())
+    door.clock.pass_(minutes=50)
+
+    def locked(*_args, **_more):
+        raise OperationalError("BEGIN IMMEDIATE", {}, Exception("database is locked"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("layers.store.writing", locked)
+        assert is_in(client)
+        said = send(client, "/en/account/sign-out", page="/en/account")
+    assert (said.status_code, said.headers["Retry-After"]) == (503, "10")
+    assert is_in(client)
 
 
 def test_a_session_is_over_after_twelve_hours_in_any_case(door):
@@ -355,10 +371,20 @@ def test_another_password_ends_the_other_sessions_and_renews_this_one(door):
     assert enter(door.visitor(), one.name, new).status_code == 303
 
 
+def test_a_new_password_that_will_not_do_is_no_try_in_vain(door):
+    client = door.visitor(door.account())
+    fields = {"password": SECRET, "new": "short", "again": "short"}
+    said = [send(client, "/en/account/password", **fields).status_code for _ in range(8)]
+
+    assert said == [422] * 8
+    assert enter(door.visitor(), "the-steward").status_code == 303
+
+
 def test_whoever_finds_a_browser_open_cannot_guess_the_password_for_long(door):
     client = door.visitor(door.account())
     page = "/en/account/password"
-    said = [send(client, page, password="wrong", new=SECRET, again=SECRET).text for _ in range(6)]
+    fields = {"password": "wrong", "new": SECRET, "again": SECRET}
+    said = [send(client, page, **fields).text for _ in range(6)]
 
     assert [WRONG in text for text in said] == [True] * 5 + [False]
     assert "Too many tries" in said[-1]

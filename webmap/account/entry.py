@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotFound
 from layers import accounts
 from layers.accounts import passwords, records, sessions, tries
 from layers.errors import N_, Invalid, LayersError
-from webmap import context, i18n, oidc, params, seals, signin
+from webmap import context, db, i18n, oidc, params, seals, signin
 from webmap.account.frame import bp, page
 from webmap.oidc import Provider
 
@@ -99,16 +99,20 @@ def reserve(name: str) -> tuple[int, str]:
     Raises:
         Wait: there have been too many.
     """
-    now = signin.desk().clock()
     with signin.writing() as session:
-        wait_s = max(tries.left_s(session, key, rule, now=now) for key, rule in _counted(name))
-        if wait_s:
-            raise Wait(wait_s)
-        for key, _rule in _counted(name):
-            tries.count(session, key, now=now)
+        _count(session, *_counted(name))
         found = accounts.kept_password(session, name)
         session.commit()
     return found
+
+
+def _count(session: Session, *counted: tuple[str, tries.Rule]) -> None:
+    now = signin.desk().clock()
+    wait_s = max(tries.left_s(session, key, rule, now=now) for key, rule in counted)
+    if wait_s:
+        raise Wait(wait_s)
+    for key, _rule in counted:
+        tries.count(session, key, now=now)
 
 
 def succeed(session: Session, name: str) -> None:
@@ -119,7 +123,11 @@ def succeed(session: Session, name: str) -> None:
 
 
 def _counted(name: str) -> tuple[tuple[str, tries.Rule], ...]:
-    return (name_key(name), tries.OF_NAME), (f"address:{signin.address()}", tries.OF_ADDRESS)
+    return (name_key(name), tries.OF_NAME), _of_address()
+
+
+def _of_address() -> tuple[str, tries.Rule]:
+    return f"address:{signin.address()}", tries.OF_ADDRESS
 
 
 def name_key(name: str) -> str:
@@ -155,8 +163,7 @@ def sign_out() -> ResponseReturnValue:
 def invitation(token: str) -> ResponseReturnValue:
     """Whoever was invited chooses a password; the link is used up with it, and not by looking at it."""
     sent, now = params.filled(), signin.desk().clock()
-    with signin.writing() as session:
-        asked = accounts.invited(session, token, now=now)
+    asked = accounts.invited(db.session(), token, now=now)
     if not sent:
         return page("invitation", invited=asked, token=token)
     try:
@@ -216,6 +223,10 @@ def provider_back() -> ResponseReturnValue:
     g.language = language
     if args.get("error") or not args.get("code"):
         raise oidc.NotConfirmed
+    with signin.writing() as session:
+        # So that nobody lets us ask the provider again and again.
+        _count(session, _of_address())
+        session.commit()
     subject = asked.finish(
         _back(),
         code=args["code"],
@@ -260,6 +271,7 @@ def _enter_as(person: str) -> None:
         if account is None:
             records.note(session, "stranger", now=now, address=signin.address())
         else:
+            tries.take_back(session, _of_address()[0])
             signin.begin(session, account.id, way=sessions.PROVIDER)
             records.note(
                 session, "signed_in", now=now, by=account.id, about=account.id, address=signin.address()

@@ -48,11 +48,11 @@ def password() -> ResponseReturnValue:
     if not sent:
         return page("password")
     try:
+        new = entry.chosen(sent.get("new", ""), sent.get("again", ""), name=asking.name)
         # The present one is asked for, so a computer left open does not give the account away.
         id, kept = entry.reserve(asking.name)
         if not passwords.matches(kept, sent.get("password", "")):
             raise entry.NotKnown
-        new = entry.chosen(sent.get("new", ""), sent.get("again", ""), name=asking.name)
     except Invalid as problem:
         return page("password", problem=problem)
     with signin.writing() as session:

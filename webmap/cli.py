@@ -1,7 +1,6 @@
 """The console command: `turvakaart serve`, `setup`, `answer`, `card`."""
 
 import json
-import os
 import re
 import webbrowser
 from dataclasses import replace
@@ -16,13 +15,10 @@ from layers import catalog, imports, store, tiles
 from layers.errors import BadInstance, LayersError
 from layers.imports import Plan
 from layers.tiles import Progress, Shelf
+from webmap import keeping
+from webmap.keeping import INSTANCE as _INSTANCE
+from webmap.keeping import settings as _settings
 from webmap.settings import Settings
-
-_INSTANCE = click.option(
-    "--instance",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of the country to show; default: data/ee.",
-)
 
 
 @click.group()
@@ -238,14 +234,6 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _settings(instance: Path | None) -> Settings:
-    try:
-        settings = Settings.from_environment(os.environ)
-    except LayersError as error:
-        raise click.ClickException(str(error)) from error
-    return settings if instance is None else Settings(**{**vars(settings), "instance": instance.resolve()})
-
-
 def _set_up(settings: Settings, *, quietly: bool = False) -> None:
     try:
         read = catalog.read_instance(settings.instance)
@@ -284,6 +272,10 @@ def _tell_tiles(progress: Progress) -> None:
         click.echo(f"  {told}: {progress.problem}", err=True)
     else:
         click.echo(f"  {told}: {progress.share:.0%}")
+
+
+for command in (keeping.backup, keeping.restore):
+    cli.add_command(command)
 
 
 def main() -> None:

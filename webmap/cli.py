@@ -15,7 +15,7 @@ from layers import catalog, imports, store, tiles
 from layers.errors import BadInstance, LayersError
 from layers.imports import Plan
 from layers.tiles import Progress, Shelf
-from webmap import keeping
+from webmap import founding, keeping
 from webmap.keeping import INSTANCE as _INSTANCE
 from webmap.keeping import settings as _settings
 from webmap.settings import Settings
@@ -274,7 +274,7 @@ def _tell_tiles(progress: Progress) -> None:
         click.echo(f"  {told}: {progress.share:.0%}")
 
 
-for command in (keeping.backup, keeping.restore):
+for command in (founding.new, keeping.backup, keeping.restore):
     cli.add_command(command)
 
 

@@ -15,7 +15,7 @@ from layers import dates, places
 from layers.catalog import Basemap
 from layers.errors import N_, Invalid
 from layers.filters import Filter
-from webmap import db, i18n, names, params, prose
+from webmap import db, exactness, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
@@ -67,9 +67,11 @@ def words(settings: Settings) -> dict[str, Any]:
         "body_name": names.body,
         "credits": instance.attributions,
         "day": i18n.day,
+        "borders_are_rough": exactness.borders_are_rough,
         "embed_origins": settings.embed_origins,
         "distance": distance,
         "instance": instance,
+        "is_empty": exactness.is_empty,
         "label": i18n.label,
         "known_at": lambda: places.known_at(db.session()),
         "language": i18n.language(),
@@ -83,11 +85,13 @@ def words(settings: Settings) -> dict[str, Any]:
         "page": page,
         "pages_there": current_app.view_functions,
         "plain": i18n.plain,
+        "points_are_coarse": exactness.points_are_coarse,
         "prose": partial(prose.render, when=when()),
         "same_page": same_page,
         "same_page_today": same_page_today,
         "words": i18n.words,
         "fresh_class": lambda as_of: dates.freshness(as_of, today=params.knowledge_day(params.arguments())),
+        "untold": i18n.untold(),
         "when": when(),
         "years_since": lambda as_of: dates.years_since(as_of, today=params.knowledge_day(params.arguments())),
     }

@@ -81,10 +81,8 @@ def read(instance: Instance, *, today: date | None = None) -> list[Source]:
         BadInstance: with every problem in every file; nothing is half read.
     """
     known = checksums(instance)
-    missing = [layer.key for layer in instance.layers if layer.key not in instance.resources]
-    if missing:
-        what = f"There is no resource for the layers {', '.join(missing)}."
-        raise BadInstance([Problem(PACKAGE, 0, what, "Add one of the same name for each.")])
+    if problem := _misnamed(instance):
+        raise BadInstance([problem])
     found = {name: _read_one(instance, name, today) for name in _loaded(instance)}
     gazetteer = found["settlements"][1].rows if "settlements" in found else ()
     for name, keeper in privacy.keepers(instance, gazetteer).items():
@@ -98,6 +96,20 @@ def read(instance: Instance, *, today: date | None = None) -> list[Source]:
         Source(instance.resources[name], table, checked.rows, known[name], checked.notes)
         for name, (table, checked) in found.items()
     ]
+
+
+def _misnamed(instance: Instance) -> Problem | None:
+    """A layer without a resource is empty in the files; beside a resource that is nothing it is a slip."""
+    missing = [layer.key for layer in instance.layers if layer.key not in instance.resources]
+    known = {*_loaded(instance), *(f"{name}{FACTS}" for name in _loaded(instance))}
+    strange = sorted(instance.resources.keys() - known)
+    if not missing or not strange:
+        return None
+    what = (
+        f"There is no resource for the layers {', '.join(missing)}, and nothing is known by the name of the "
+        f"resources {', '.join(strange)}."
+    )
+    return Problem(PACKAGE, 0, what, "Give each layer the resource of its name, or remove the resource.")
 
 
 def _read_one(instance: Instance, name: str, today: date | None) -> tuple[str, Checked]:
@@ -162,9 +174,13 @@ def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Prob
         if row.values["area"] != country:
             problems += _dangling(row, [row.values["area"]], there["areas"], "area")
     told = {name: found[name].rows + found[name].held for name in ("cases", "practices") if name in found}
+    held = {name: {row.key for row in checked.held} for name, checked in found.items()}
     for row in told.get("cases", ()):
         wanted = (link["practice"] for link in row.links["practices"])
-        problems += _dangling(row, wanted, there["practices"], "practice")
+        # A draft may lean on another draft.
+        drafts = held.get("practices", set()) if row.key in held["cases"] else set()
+        known = None if there["practices"] is None else there["practices"] | drafts
+        problems += _dangling(row, wanted, known, "practice")
         problems += _dangling(row, (link["area"] for link in row.links["areas"]), there["areas"], "area")
         wanted = (link["body"] for link in row.links["bodies"])
         problems += _dangling(row, wanted, there["bodies"], "organisation")

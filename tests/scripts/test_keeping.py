@@ -78,7 +78,7 @@ def test_a_running_server_tells_the_restored_state_at_once(house, tmp_path):
         assert run("backup", tmp_path / "a.backup")[0] == 0
 
         def ask():
-            asked = ("/en/bodies/west-station", "/layers/police.geojson?lang=en")
+            asked = ("/en/bodies/west-station", "/api/layers/police.geojson?lang=en")
             return "".join(client.get(url).text for url in asked)
 
         first = ask()

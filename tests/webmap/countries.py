@@ -70,10 +70,8 @@ def describe(folder, *, layers=(), resources=(), **more):
 
 
 def an_area_layer(key, kind, label, colour, symbol):
-    words = {"en": label}
-    return {
-        "key": key, "of": "areas", "kind": kind, "label": words, "about": words, "colour": colour, "symbol": symbol
-    }  # fmt: skip
+    look = {"colour": colour, "symbol": symbol, "label": {"en": label}, "about": {"en": label}}
+    return {"key": key, "of": "areas", "kind": kind, **look}
 
 
 def add_areas(folder, file, codes, names, shapes, *, kind):
@@ -95,8 +93,8 @@ def add_areas(folder, file, codes, names, shapes, *, kind):
 
 def polygons(file, *columns):
     """Some columns of a file of polygons, and its shapes in degrees."""
-    _, _, wkbs, found = pyogrio.raw.read(file, columns=[*columns])
-    order = pyogrio.read_info(file, columns=[*columns])["fields"].tolist()
+    about, _, wkbs, found = pyogrio.raw.read(file, columns=[*columns])
+    order = [*about["fields"]]
     return [found[order.index(column)].tolist() for column in columns], shapely.from_wkb(wkbs)
 
 

@@ -49,5 +49,7 @@ def test_every_page_of_the_planner_is_in_the_readme(readme, app):
 
 
 def test_every_command_is_in_the_readme(readme):
-    assert sorted(cli.cli.commands) == ["answer", "card", "gaps", "history", "serve", "setup"]
+    assert sorted(cli.cli.commands) == [
+        *("answer", "backup", "card", "gaps", "history", "new", "restore", "serve", "setup")
+    ]
     assert [name for name in cli.cli.commands if f"turvakaart {name}" not in readme] == []

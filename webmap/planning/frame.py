@@ -6,11 +6,12 @@ from flask.typing import ResponseReturnValue
 from layers.errors import N_, Invalid, LayersError
 from layers.gaps.demand import NobodyToCount
 from webmap import errors, params
+from webmap.planning.zoned import NoAreas
 
 bp = Blueprint("gaps", __name__, url_prefix="/<language>/gaps")
 
 
-class NoAreas(Invalid):
+class NoAreaLayer(Invalid):
     text = N_("This instance has no layer of areas yet: add one with its polygons.")
 
 
@@ -19,8 +20,9 @@ class NobodyHelps(Invalid):
 
 
 @bp.errorhandler(NobodyToCount)
-@bp.errorhandler(NoAreas)
+@bp.errorhandler(NoAreaLayer)
 @bp.errorhandler(NobodyHelps)
+@bp.errorhandler(NoAreas)
 def lacking(error: LayersError) -> ResponseReturnValue:
     """A young instance cannot be asked yet: its page says what to load, a file is refused."""
     if params.arguments().get("format"):

@@ -258,11 +258,14 @@ def has_rough_areas(session: Session) -> bool:
 
 
 def is_empty(session: Session) -> bool:
-    """Whether no organisation, case, practice or place is known, on whatever day; areas may be there."""
-    tables: tuple[Any, ...] = (model.Body, model.Case, model.Practice, model.Settlement)
-    return not any(
-        session.scalar(select(model.known(session, select(table.id), table).exists())) for table in tables
-    )
+    """Whether no organisation, case, practice, place or area is known, on whatever day."""
+    asked = [
+        model.known(session, select(table.id), table)
+        for table in (model.Body, model.Case, model.Practice, model.Settlement)
+    ]
+    areas = select(model.Area.id).where(model.Area.kind.not_in(_GROUND_KINDS))
+    asked.append(model.known(session, areas, model.Area))
+    return not any(session.scalar(select(one.exists())) for one in asked)
 
 
 def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:

@@ -43,6 +43,13 @@ _PLAN = (
 )
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
 _QUESTIONS = ("audience", "one", "q", "two", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
+# By whether a place lies south of the equator, and west of Greenwich.
+_DEGREES = {
+    (False, False): N_("%(lat)s° N, %(lon)s° E"),
+    (False, True): N_("%(lat)s° N, %(lon)s° W"),
+    (True, False): N_("%(lat)s° S, %(lon)s° E"),
+    (True, True): N_("%(lat)s° S, %(lon)s° W"),
+}
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -69,6 +76,7 @@ def words(settings: Settings) -> dict[str, Any]:
         "day": i18n.day,
         "borders_are_rough": exactness.borders_are_rough,
         "embed_origins": settings.embed_origins,
+        "degrees": degrees,
         "distance": distance,
         "instance": instance,
         "is_empty": exactness.is_empty,
@@ -188,6 +196,13 @@ def rounded(metres: float) -> tuple[float, str]:
 def measured(amount: float, unit: str) -> str:
     """A rounded distance in words."""
     return i18n.measure(amount, unit) if unit else str(gettext(N_("in the same place")))
+
+
+def degrees(place: Mapping[str, float]) -> str:
+    """Coordinates as one would say them, on any half of the earth; `place` has `lat` and `lon`."""
+    lat, lon = place["lat"], place["lon"]
+    said = {"lat": i18n.number(abs(lat)), "lon": i18n.number(abs(lon))}
+    return str(gettext(_DEGREES[lat < 0, lon < 0], **said))
 
 
 def direction(bearing: float) -> str:

@@ -235,6 +235,8 @@ def test_it_is_answered_at_a_point(foreign):
     for word in words:
         assert word in told
         assert word in page.text
+    assert ("° W" in page.text, "-" in page.text.split("Who looks after")[0]) == (float(lon) < 0, False)
+    assert "This map is still empty" not in site.look(client, "/en/").text
     assert f"In an emergency call {number}." in page.text
     assert "does not know this place" not in page.text
     assert ("not to a house" in page.text) is False  # Public buildings stand where they are.

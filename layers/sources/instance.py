@@ -81,8 +81,11 @@ def read(instance: Instance, *, today: date | None = None) -> list[Source]:
         BadInstance: with every problem in every file; nothing is half read.
     """
     known = checksums(instance)
-    if problem := _misnamed(instance):
-        raise BadInstance([problem])
+    missing = [layer.key for layer in instance.layers if layer.key not in instance.resources]
+    if missing:
+        # Without it the loss of a line in the package would end every row of the layer in silence.
+        what = f"There is no resource for the layers {', '.join(missing)}."
+        raise BadInstance([Problem(PACKAGE, 0, what, "Add one of the same name for each.")])
     found = {name: _read_one(instance, name, today) for name in _loaded(instance)}
     gazetteer = found["settlements"][1].rows if "settlements" in found else ()
     for name, keeper in privacy.keepers(instance, gazetteer).items():
@@ -96,20 +99,6 @@ def read(instance: Instance, *, today: date | None = None) -> list[Source]:
         Source(instance.resources[name], table, checked.rows, known[name], checked.notes)
         for name, (table, checked) in found.items()
     ]
-
-
-def _misnamed(instance: Instance) -> Problem | None:
-    """A layer without a resource is empty in the files; beside a resource that is nothing it is a slip."""
-    missing = [layer.key for layer in instance.layers if layer.key not in instance.resources]
-    known = {*_loaded(instance), *(f"{name}{FACTS}" for name in _loaded(instance))}
-    strange = sorted(instance.resources.keys() - known)
-    if not missing or not strange:
-        return None
-    what = (
-        f"There is no resource for the layers {', '.join(missing)}, and nothing is known by the name of the "
-        f"resources {', '.join(strange)}."
-    )
-    return Problem(PACKAGE, 0, what, "Give each layer the resource of its name, or remove the resource.")
 
 
 def _read_one(instance: Instance, name: str, today: date | None) -> tuple[str, Checked]:

@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import shapely
 import yaml
 from click.testing import CliRunner
 from flask import got_request_exception
@@ -154,35 +156,34 @@ def test_the_proposed_system_is_that_of_the_middle(west, south, width, height):
     assert found in {(32600 if north else 32700) + zone for zone in zones for north in {lat >= 0, lat > 0}}
 
 
-def test_an_instance_may_have_no_organisations_or_no_cases_at_all(tmp_path):
+@pytest.mark.parametrize("kept", ["cases", "districts"])
+def test_an_instance_may_have_no_organisations_at_all(tmp_path, kept):
     folder = countries.begun(
         tmp_path / "bare", key="bare", name="Bare", languages=("en",), bounds=(7, 53, 11, 55), emergency="112"
     )
-    about = yaml.safe_load((folder / "instance.yaml").read_text(encoding="utf-8"))
-    package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
-    for kept in ([], ["cases"]):
-        about["layers"] = [layer for layer in about["layers"] if layer["key"] in kept] or [
-            countries.an_area_layer("districts", "district", "Districts", "#0072B2", "line")
-        ]
-        (folder / "instance.yaml").write_text(yaml.safe_dump(about), encoding="utf-8")
-        (folder / "datapackage.json").write_text(json.dumps({**package, "resources": [], "texts": []}))
-        with site.a_site(folder, tmp_path / f"state-{len(kept)}") as app:
-            pages = walk(app, ["en"])
-        assert "no layer of organisations yet" in pages["/en/gaps/"].text
-        about = yaml.safe_load((folder / "instance.yaml").read_text(encoding="utf-8"))
-        more = {"key": "cases", "of": "cases", "colour": "#000000", "symbol": "star"}
-        about["layers"] += [{**more, "label": {"en": "Cases"}, "about": {"en": "Cases"}}]
-
-
-def test_a_resource_of_another_name_than_its_layer_is_no_silent_nothing(tmp_path):
-    folder = countries.begun(
-        tmp_path / "x", key="x", name="X", languages=("en",), bounds=(7, 53, 11, 55), emergency="112"
+    countries.add_areas(
+        folder, "one.geojson", ["1"], ["One"], np.array([shapely.box(8, 54, 9, 55)]), kind="district"
     )
-    file = folder / "datapackage.json"
-    file.write_text(file.read_text(encoding="utf-8").replace('"name": "police"', '"name": "polise"'))
-    with pytest.raises(catalog.BadInstance) as error:
-        sources.read(catalog.read_instance(folder))
-    assert "polise" in str(error.value.problems[0])
+    countries.describe(
+        folder,
+        layers=[countries.an_area_layer("districts", "district", "Districts", "#0072B2", "line")],
+        resources=[("districts", "areas/one.geojson", "Districts", "Invented", "CC0-1.0")],
+    )
+    about = yaml.safe_load((folder / "instance.yaml").read_text(encoding="utf-8"))
+    about["layers"] = [layer for layer in about["layers"] if layer["key"] == kept]
+    (folder / "instance.yaml").write_text(yaml.safe_dump(about), encoding="utf-8")
+    package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
+    for part in ("resources", "texts"):  # No gazetteer, no practices, no trainings either.
+        package[part] = [one for one in package[part] if one["name"] == kept]
+    (folder / "datapackage.json").write_text(json.dumps(package), encoding="utf-8")
+    for file in (folder / "cases").iterdir():
+        file.unlink()  # It points to the example of a practice.
+
+    with site.a_site(folder, tmp_path / "state") as app:
+        pages = walk(app, ["en"])
+
+    assert "no layer of organisations yet" in pages["/en/gaps/"].text
+    assert ("no layer of areas yet" in pages["/en/gaps/seams"].text) == (kept == "cases")
 
 
 # --- Foreign

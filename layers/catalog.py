@@ -21,6 +21,8 @@ Words = Mapping[str, str]
 FILE = "instance.yaml"
 PACKAGE = "datapackage.json"
 KEY_FILE = "privacy.key"
+EMERGENCY = "112"
+"""What mobile phones of every country connect to help (3GPP TS 22.101); an instance may name its own."""
 _NEEDED = ("key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds", "layers")
 _KINDS = ("bodies", "cases", "areas")
 _TEXTS = ("cases", "practices")
@@ -160,7 +162,8 @@ class Instance:
     `secret` keys the blur of layers with a privacy policy: what its file `privacy.key` holds, else its `key`,
     which everybody knows.
     `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by
-    language. A language without headings needs a title and a summary only.
+    language. A language without headings needs a title and a summary only. `emergency` is the number to call
+    in danger, `borders` says why approximate borders are so.
     `place_kinds_of_themes` are the kinds of place that a theme names by itself.
     """
 
@@ -185,6 +188,8 @@ class Instance:
     sections: Mapping[str, Mapping[str, Words]] = field(default_factory=dict)
     freshness: tuple[Lifetime, ...] = ()
     place_kinds_of_themes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    emergency: str = EMERGENCY
+    borders: Words = field(default_factory=dict)
 
     def layer(self, key: str) -> Layer:
         for layer in self.layers:
@@ -238,7 +243,7 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         codes={
             name: group
             for name, group in about.items()
-            if name not in (*_NEEDED, "sections", "place_kinds_of_themes") and _is_codes(group)
+            if name not in (*_NEEDED, "sections", "borders", "place_kinds_of_themes") and _is_codes(group)
         },
         resources={entry["name"]: _resource(entry, folder) for entry in _entries(package)},
         attributions=tuple(package.get("attributions", ())),
@@ -252,6 +257,8 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
         place_kinds_of_themes={
             theme: tuple(kinds) for theme, kinds in (about.get("place_kinds_of_themes") or {}).items()
         },
+        emergency=str(about.get("emergency") or EMERGENCY),
+        borders=about.get("borders") or {},
     )
 
 

@@ -19,6 +19,8 @@ Words = dict[str, Any]
 """Words by language: {"et": …, "en": …}."""
 EDITS = "edits"
 """The dataset of what people correct by hand."""
+NOT_KEPT = {"kept": False}
+"""`info` of a table that no backup keeps: what is made of other tables, or opens a door (sessions)."""
 
 
 class Base(DeclarativeBase):
@@ -178,6 +180,7 @@ class Outline(Base):
     """How an area is drawn at a zoom step from a day until a day: GeoJSON in degrees."""
 
     __tablename__ = "outline"
+    __table_args__ = {"info": NOT_KEPT}  # noqa: RUF012 (SQLAlchemy reads it)
 
     area_id: Mapped[int] = mapped_column(ForeignKey("area.id", ondelete="CASCADE"), primary_key=True)
     step: Mapped[str] = mapped_column(Letters, primary_key=True)

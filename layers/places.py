@@ -19,6 +19,8 @@ from layers.outlines import STEPS, texts, written
 
 _BATCH = 5000
 
+_GROUND_KINDS = ("land", "neighbour")  # Drawn under everything, and no layer of their own.
+
 
 @dataclass(frozen=True)
 class Source:
@@ -265,6 +267,25 @@ def area_count(session: Session, kind: str, *, as_of: date) -> int:
     """How many areas of a kind there are."""
     query = model.on_day(session, select(func.count()).select_from(model.Area), model.Area, as_of)
     return int(session.scalar(query.where(model.Area.kind == kind)) or 0)
+
+
+def has_rough_areas(session: Session) -> bool:
+    """Whether there is an area whose border is only approximate, on whatever day."""
+    rough = model.known(session, select(model.Area.id), model.Area).where(
+        model.Area.accuracy == "approximate", model.Area.kind.not_in(_GROUND_KINDS)
+    )
+    return bool(session.scalar(select(rough.exists())))
+
+
+def is_empty(session: Session) -> bool:
+    """Whether no organisation, case, practice, place or area is known, on whatever day."""
+    asked = [
+        model.known(session, select(table.id), table)
+        for table in (model.Body, model.Case, model.Practice, model.Settlement)
+    ]
+    areas = select(model.Area.id).where(model.Area.kind.not_in(_GROUND_KINDS))
+    asked.append(model.known(session, areas, model.Area))
+    return not any(session.scalar(select(one.exists())) for one in asked)
 
 
 def area(session: Session, kind: str, code: str, *, as_of: date) -> Area:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text
+from sqlalchemy import Column, Connection, Engine, create_engine, event, func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
@@ -158,6 +158,14 @@ def migrate(engine: Engine, revision: str) -> None:
         raise _broken(engine, error) from error
 
 
+def raise_to(engine: Engine, revision: str) -> None:
+    """Brings an empty store up to an earlier revision, as a backup of an earlier version needs it."""
+    with engine.execution_options(sqlite_begin="IMMEDIATE").connect() as connection:
+        _watch_foreign_keys(connection, False)
+        with connection.begin():
+            _run_migrations(connection, revision, is_up=True)
+
+
 def _watch_foreign_keys(connection: Connection, on: bool) -> None:
     if connection.dialect.name == "sqlite":
         raw = connection.connection.dbapi_connection
@@ -165,7 +173,7 @@ def _watch_foreign_keys(connection: Connection, on: bool) -> None:
             raw.cursor().execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
 
 
-def _run_migrations(connection: Connection, revision: str) -> None:
+def _run_migrations(connection: Connection, revision: str, *, is_up: bool = False) -> None:
     from alembic import command  # Half a second, and only a new schema needs it.
     from alembic.config import Config
 
@@ -174,7 +182,9 @@ def _run_migrations(connection: Connection, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
-    if revision == "head":
+    if is_up:
+        command.upgrade(config, revision)
+    elif revision == "head":
         command.upgrade(config, revision)
         columns.ensure_spatial_indexes(connection, Base.metadata)
     else:
@@ -208,3 +218,83 @@ def _broken(engine: Engine, error: DatabaseError) -> StoreBroken:
     # The address may hold a password, which render_as_string hides.
     place = engine.url.database or engine.url.render_as_string(hide_password=True)
     return StoreBroken(place=place, reason=str(error.orig).strip().splitlines()[0])
+
+
+# --- For backups: one moment of a store, and a store whose rows are all replaced
+
+
+@contextmanager
+def one_moment(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading that sees the store as it was at one moment, whatever others write meanwhile.
+
+    On SQLite this is a read transaction of the write-ahead log: writers go on, and the log grows until it is
+    over. On PostgreSQL it is one REPEATABLE READ transaction, whose cursors stay on the server.
+    """
+    options: dict[str, Any] = {}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        # SQLite takes its snapshot at the first read, not at BEGIN.
+        connection.execute(text("SELECT count(*) FROM alembic_version"))
+        yield connection
+
+
+@contextmanager
+def all_replaced(connection: Connection) -> Iterator[None]:
+    """Inside, every row may be replaced; it all belongs to the connection's transaction.
+
+    The spatial indexes are made anew at the end, and numbers go on after the highest that is there.
+    """
+    columns.drop_spatial_indexes(connection, Base.metadata)
+    yield
+    columns.ensure_spatial_indexes(connection, Base.metadata)
+    if connection.dialect.name == "postgresql":
+        for table in Base.metadata.sorted_tables:
+            for column in table.primary_key:
+                _go_on_numbering(connection, column)
+
+
+def _go_on_numbering(connection: Connection, column: Column[Any]) -> None:
+    table = connection.dialect.identifier_preparer.format_table(column.table)
+    asked = {"table": table, "column": column.name}
+    sequence = connection.scalar(text("SELECT pg_get_serial_sequence(:table, :column)"), asked)
+    if sequence:
+        last = connection.scalar(select(func.max(column))) or 0
+        connection.execute(
+            text("SELECT setval(CAST(:name AS regclass), :last, :used)"),
+            {"name": sequence, "last": max(last, 1), "used": last > 0},
+        )
+
+
+def url_of_file(file: Path) -> str:
+    """The address of a store that is one file."""
+    return f"sqlite:///{file.resolve()}"
+
+
+def file_of(engine: Engine) -> Path | None:
+    """The file in which a store lies; None where a server keeps it."""
+    file = engine.url.database
+    return Path(file) if engine.dialect.name == "sqlite" and file and file != ":memory:" else None
+
+
+def size_bytes(engine: Engine) -> int:
+    """How much room the store takes on its disk."""
+    if file := file_of(engine):
+        there = (Path(f"{file}{ending}") for ending in ("", "-wal"))
+        return sum(found.stat().st_size for found in there if found.exists())
+    with engine.connect() as connection:
+        return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
+
+
+def schema(engine: Engine) -> str:
+    """The migration at which a store stands, as "0006"; "" when it is empty.
+
+    Raises:
+        StoreBroken: the file or server cannot be used.
+    """
+    return _version(engine)
+
+
+def newest_schema() -> str:
+    """The migration that this version of the program wants."""
+    return _newest()

@@ -21,7 +21,7 @@ from layers import answers, geo, places
 from layers.errors import N_, Invalid, NotFound
 from layers.geo import Place
 from layers.places import Area
-from webmap import db, i18n, locator, names, paper, params, replies, sharing
+from webmap import db, exactness, i18n, locator, names, paper, params, replies, sharing
 from webmap.db import House, Revisions
 from webmap.replies import Shape
 
@@ -272,7 +272,10 @@ def _emergency(subject: Subject) -> Mapping[str, str]:
     where = ", ".join(part for part in (subject.name, subject.region) if part)
     here = str(gettext(N_("You are here: {where}"))).format(where=where)
     return {
-        "lead": str(gettext(N_("Danger to life, health or home: call 112 at once"))),
+        "lead": str(gettext(N_("Danger to life, health or home: call {number} at once"))).format(
+            number=db.instance().emergency
+        ),
+        "number": db.instance().emergency,
         "say": str(
             gettext(N_("Say what has happened, where you are and who needs help. Do not hang up first."))
         ),
@@ -286,7 +289,7 @@ def _map(subject: Subject, drawn: str) -> Mapping[str, str]:
     return {
         "svg": drawn,
         "alt": str(gettext(sentence)).format(name=subject.name, county=names.county(subject.county)),
-        "caption": str(gettext(N_("Borders are approximate."))),
+        "caption": str(gettext(N_("Borders are approximate."))) if exactness.borders_are_rough() else "",
     }
 
 
@@ -372,9 +375,12 @@ def _notes(subject: Subject) -> tuple[str, ...]:
         if subject.kind == "settlement"
         else N_("Distances are straight lines from one point inside this municipality.")
     )
+    coarse = [N_("Organisations stand at the point of their settlement, not at a house.")]
+    if not exactness.points_are_coarse():
+        coarse = []
     every = (
         start,
-        N_("Organisations stand at the point of their settlement, not at a house."),
+        *coarse,
         N_("Of every role the responsible come first, then the nearest."),
         N_(
             "A place without a partner is not proof that nobody is there: "

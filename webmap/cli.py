@@ -20,14 +20,10 @@ from layers.editions import Plan
 from layers.errors import BadInstance, LayersError
 from layers.linkcheck import Manners
 from layers.tiles import Progress, Shelf
-from webmap import clerk
+from webmap import clerk, founding, keeping
+from webmap.keeping import INSTANCE as _INSTANCE
+from webmap.keeping import settings as _settings
 from webmap.settings import Settings
-
-_INSTANCE = click.option(
-    "--instance",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of the country to show; default: data/ee.",
-)
 
 
 @click.group()
@@ -362,6 +358,8 @@ def account(context: click.Context, instance: Path | None) -> None:
     context.obj = clerk.Clerk(_settings(instance))
 
 
+@cli.command()
+@_INSTANCE
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def confirm(instance: Path | None, file: Path) -> None:
     """Takes a steward's FILE of what is still right, all of it or nothing: a CSV with table, key and day."""
@@ -495,14 +493,6 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _settings(instance: Path | None) -> Settings:
-    try:
-        settings = Settings.from_environment(os.environ)
-    except LayersError as error:
-        raise click.ClickException(str(error)) from error
-    return settings if instance is None else Settings(**{**vars(settings), "instance": instance.resolve()})
-
-
 def _set_up(settings: Settings, *, quietly: bool = False) -> None:
     try:
         read = catalog.read_instance(settings.instance)
@@ -541,6 +531,10 @@ def _tell_tiles(progress: Progress) -> None:
         click.echo(f"  {told}: {progress.problem}", err=True)
     else:
         click.echo(f"  {told}: {progress.share:.0%}")
+
+
+for command in (founding.new, keeping.backup, keeping.restore):
+    cli.add_command(command)
 
 
 def main() -> None:

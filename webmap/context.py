@@ -14,7 +14,7 @@ from layers import dates, places
 from layers.catalog import Basemap
 from layers.errors import N_, Invalid
 from layers.filters import PARTS
-from webmap import ages, db, i18n, names, params, prose
+from webmap import ages, db, exactness, i18n, names, params, prose
 from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
@@ -42,6 +42,13 @@ _PLAN = (
 )
 # What our pages know to ask. A link to another page of ours, printed, embedded or shared, carries these on.
 _QUESTIONS = ("audience", "from", "layer", "one", "q", "two", *_PLACE, *_VIEW, *_WHEN, *_CHOICE, *_PLAN)
+# By whether a place lies south of the equator, and west of Greenwich.
+_DEGREES = {
+    (False, False): N_("%(lat)s° N, %(lon)s° E"),
+    (False, True): N_("%(lat)s° N, %(lon)s° W"),
+    (True, False): N_("%(lat)s° S, %(lon)s° E"),
+    (True, True): N_("%(lat)s° S, %(lon)s° W"),
+}
 _DIRECTIONS = (
     N_("to the north"),
     N_("to the north-east"),
@@ -66,9 +73,12 @@ def words(settings: Settings) -> dict[str, Any]:
         "body_name": names.body,
         "credits": instance.attributions,
         "day": i18n.day,
+        "borders_are_rough": exactness.borders_are_rough,
         "embed_origins": settings.embed_origins,
+        "degrees": degrees,
         "distance": distance,
         "instance": instance,
+        "is_empty": exactness.is_empty,
         "label": i18n.label,
         "known_at": lambda: places.known_at(db.session()),
         "language": i18n.language(),
@@ -82,11 +92,13 @@ def words(settings: Settings) -> dict[str, Any]:
         "page": page,
         "pages_there": current_app.view_functions,
         "plain": i18n.plain,
+        "points_are_coarse": exactness.points_are_coarse,
         "prose": partial(prose.render, when=when()),
         "same_page": same_page,
         "same_page_today": same_page_today,
         "words": i18n.words,
         "age_of": ages.of,
+        "untold": i18n.untold(),
         "when": when(),
         "years_since": lambda as_of: dates.years_since(as_of, today=params.knowledge_day(params.arguments())),
     }
@@ -183,6 +195,13 @@ def rounded(metres: float) -> tuple[float, str]:
 def measured(amount: float, unit: str) -> str:
     """A rounded distance in words."""
     return i18n.measure(amount, unit) if unit else str(gettext(N_("in the same place")))
+
+
+def degrees(place: Mapping[str, float]) -> str:
+    """Coordinates as one would say them, on any half of the earth; `place` has `lat` and `lon`."""
+    lat, lon = place["lat"], place["lon"]
+    said = {"lat": i18n.number(abs(lat)), "lon": i18n.number(abs(lon))}
+    return str(gettext(_DEGREES[lat < 0, lon < 0], **said))
 
 
 def direction(bearing: float) -> str:

@@ -55,6 +55,11 @@ def _store_failed(error: DatabaseError) -> Response:
     return _surprise(error)
 
 
+def told(error: LayersError) -> Response:
+    """The answer to a failure that a person can understand."""
+    return _known(error)
+
+
 def _known(error: LayersError) -> Response:
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
     values = {name: _short(value) for name, value in error.values.items()}

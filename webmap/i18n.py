@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
@@ -18,6 +19,8 @@ from layers.errors import Sentence
 from webmap import db, params
 
 COOKIE = "language"
+_WRITTEN_IN = "en"  # The language of the sentences in the code, shown where there is no catalogue.
+_CATALOGUES = Path(__file__).parent / "translations"
 # Plain "en" writes dates as in the United States.
 _LOCALES = {"en": "en_GB"}
 
@@ -49,6 +52,18 @@ def init_app(app: Flask) -> None:
 def language() -> str:
     """The language of this request: the one in its address, else the instance's own."""
     return str(g.get("language") or db.instance().default_language)
+
+
+def untold() -> str:
+    """This request's language in English, where the interface is not written in it; "" where it is."""
+    return _untold(language())
+
+
+@lru_cache(maxsize=64)
+def _untold(code: str) -> str:
+    if code == _WRITTEN_IN or (_CATALOGUES / code).is_dir():
+        return ""
+    return Locale.parse(code).get_display_name(_WRITTEN_IN) or code
 
 
 def take_language() -> None:

@@ -22,7 +22,7 @@ from layers.geo import Place
 from layers.places import Body
 from layers.practices import Case
 from layers.snapshot import Sized, Snapshot
-from webmap import advice, big, context, db, hits, i18n, names, params
+from webmap import advice, big, context, db, exactness, hits, i18n, names, params
 from webmap.db import House, Revisions
 from webmap.hits import Found
 
@@ -60,7 +60,7 @@ _NOTES = (
         "A place without a partner is not proof that nobody is there:"
         " only what a public source tells is shown."
     ),
-    N_("In an emergency call 112."),
+    N_("In an emergency call {number}."),
 )
 
 
@@ -169,8 +169,17 @@ def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worr
         "areas": [_area(voice, area.key, area.accuracy) for area in found.areas],
         "roles": roles,
         "cases": [_case(voice, case) for case in found.cases],
-        "notes": [_sentence(voice, note) for note in _NOTES],
+        "notes": [_sentence(voice, note).format(number=db.instance().emergency) for note in _notes()],
     }
+
+
+def _notes() -> list[str]:
+    """What holds for the data that are loaded."""
+    untrue = {
+        _NOTES[0]: not exactness.points_are_coarse(),
+        _NOTES[1]: not exactness.borders_are_rough(),
+    }
+    return [note for note in _NOTES if not untrue.get(note)]
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def read(instance: Instance, *, today: date | None = None) -> list[Source]:
     known = checksums(instance)
     missing = [layer.key for layer in instance.layers if layer.key not in instance.resources]
     if missing:
+        # Without it the loss of a line in the package would end every row of the layer in silence.
         what = f"There is no resource for the layers {', '.join(missing)}."
         raise BadInstance([Problem(PACKAGE, 0, what, "Add one of the same name for each.")])
     found = {name: _read_one(instance, name, today) for name in _loaded(instance)}
@@ -162,9 +163,13 @@ def _broken_links(instance: Instance, found: Mapping[str, Checked]) -> list[Prob
         if row.values["area"] != country:
             problems += _dangling(row, [row.values["area"]], there["areas"], "area")
     told = {name: found[name].rows + found[name].held for name in ("cases", "practices") if name in found}
+    held = {name: {row.key for row in checked.held} for name, checked in found.items()}
     for row in told.get("cases", ()):
         wanted = (link["practice"] for link in row.links["practices"])
-        problems += _dangling(row, wanted, there["practices"], "practice")
+        # A draft may lean on another draft.
+        drafts = held.get("practices", set()) if row.key in held["cases"] else set()
+        known = None if there["practices"] is None else there["practices"] | drafts
+        problems += _dangling(row, wanted, known, "practice")
         problems += _dangling(row, (link["area"] for link in row.links["areas"]), there["areas"], "area")
         wanted = (link["body"] for link in row.links["bodies"])
         problems += _dangling(row, wanted, there["bodies"], "organisation")

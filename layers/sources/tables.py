@@ -64,8 +64,8 @@ def settlements(file: Path, *, instance: Instance) -> Checked:
     columns: dict[str, Check] = {
         "code": check.some_text,
         "name": check.some_text,
-        "municipality": check.some_text,
-        "county": check.some_text,
+        "municipality": check.text,
+        "county": check.text,
         "lat": check.decimal,
         "lon": check.decimal,
         "population": check.whole_number,

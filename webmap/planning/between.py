@@ -20,6 +20,7 @@ from layers.geo import Place
 from layers.places import Area, Settlement
 from webmap import db, params, replies
 from webmap.db import House, Revisions
+from webmap.planning.frame import NoAreaLayer
 
 SLIVER_M, WIDEST_M = 5, 1000
 _MOST_AREAS, _MOST_TO_MEET = 25_000, 400
@@ -96,7 +97,9 @@ def question() -> Question:
         NotOneOf, NoSliver: it cannot be asked.
     """
     args = params.arguments()
-    kind = params.one_of(args, "areas", kinds()) or next(iter(kinds()), "")
+    if not kinds():
+        raise NoAreaLayer
+    kind = params.one_of(args, "areas", kinds()) or next(iter(kinds()))
     beside = params.one_of(args, "beside", kinds())
     text = args.get("sliver", "").strip() or str(SLIVER_M)
     if not (text.isascii() and text.isdigit() and int(text[:9]) <= WIDEST_M):

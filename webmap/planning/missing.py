@@ -82,13 +82,19 @@ def _asked(args: Mapping[str, str], as_of: date) -> Question:
         need="" if all_of or one_of else need or next(iter(needs())),
         all_of=all_of,
         one_of=one_of,
-        zone=params.one_of(args, "zone", _zones(as_of)) or zoned.base(as_of),
+        zone=params.one_of(args, "zone", _zones(as_of)) or _usual_zone(as_of),
         within=params.count(args, "within", otherwise=30 if view == "methods" else _WITHIN_KM, most=_MOST_KM),
         county=zoned.county(args),
         worry=params.one_of(args, "worry", {one.key: one for one in db.instance().worries}),
         rule=params.one_of(args, "rule", untried.RULES) or untried.KM,
         score=params.count(args, "score", otherwise=40, most=100),
     )
+
+
+def _usual_zone(as_of: date) -> str:
+    """The smallest kind of area with seats; a distance where the instance has no such areas."""
+    kind = zoned.base(as_of)
+    return kind if kind in _zones(as_of) else NEAR
 
 
 def _zones(as_of: date) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from layers.gaps.supply import Units
 from layers.gaps.travel import StraightLine
 from webmap import db, params
 from webmap.db import House, Revisions
+from webmap.planning.frame import NobodyHelps
 
 LONGEST_MIN = 120.0
 
@@ -53,6 +54,8 @@ def roles() -> list[Role]:
 
 
 def world(as_of: date) -> World:
+    if not roles():
+        raise NobodyHelps
     own: Path | None = current_app.config["PLANNING"]
     return _world(db.house(), own, as_of, params.knowledge_day(params.arguments()), db.revisions())
 

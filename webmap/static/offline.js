@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const { worker, scope, list } = document.currentScript.dataset;
-  const language = document.documentElement.lang;
+  const language = document.documentElement.dataset.language || document.documentElement.lang;
   const REFUSED = "turvakaart-offline-refused";
   const OURS = "turvakaart-";
   // Also a frame of another site asks the network only: whoever embeds a map decides nothing for its readers.

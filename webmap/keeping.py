@@ -1,0 +1,169 @@
+"""The commands that keep a store: `turvakaart backup`, `turvakaart restore`."""
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from sqlalchemy import Engine
+
+from layers import catalog, store, tiles
+from layers.backups import archive, restoring, saving
+from layers.backups.archive import Backup
+from layers.catalog import Instance
+from layers.errors import BadInstance, LayersError
+from layers.tiles import Shelf
+from webmap.settings import Settings
+
+INSTANCE = click.option(
+    "--instance",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the country to show; default: data/ee.",
+)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def settings(instance: Path | None) -> Settings:
+    """The settings of the environment, for the instance that an option names."""
+    try:
+        found = Settings.from_environment(os.environ)
+    except LayersError as error:
+        raise click.ClickException(str(error)) from error
+    return found if instance is None else Settings(**{**vars(found), "instance": instance.resolve()})
+
+
+@click.command()
+@INSTANCE
+@click.argument("file", type=_FILE)
+@click.option("--force", is_flag=True, help="Replace a file of this name.")
+@click.option("--with-instance", is_flag=True, help="Put the instance's folder in too, with its privacy.key.")
+def backup(instance: Path | None, file: Path, force: bool, with_instance: bool) -> None:
+    """Writes all that the store knows into FILE, while others go on reading and writing.
+
+    Sessions are left out, and so are map tiles, which are made of the rest.
+    """
+    try:
+        read, engine = _opened(settings(instance))
+        made = saving.save(
+            engine,
+            read,
+            file,
+            now=datetime.now(tz=UTC),
+            replace=force,
+            with_instance=with_instance,
+            tell=_tell_rows,
+        )
+        engine.dispose()
+    except (LayersError, OSError) as error:
+        raise _said(error) from error
+    size = file.stat().st_size / 1e6
+    files = f" and {len(made.files)} files" if made.files else ""
+    click.echo(f"{file}: {made.rows} rows{files}, {size:.1f} MB, the state of {made.made}.")
+
+
+@click.command()
+@INSTANCE
+@click.argument("file", type=_FILE)
+@click.option("--write", is_flag=True, help="Do it; without this it is only checked and told.")
+@click.option(
+    "--instance-to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A new folder for the instance's files that the backup holds; its store is restored.",
+)
+def restore(instance: Path | None, file: Path, write: bool, instance_to: Path | None) -> None:
+    """Checks FILE and tells what it would put into the store; with --write it does, all or nothing.
+
+    What the store holds now is replaced. A server may go on running: it answers from the old state until the
+    new one is whole.
+    """
+    if instance and instance_to:
+        raise click.UsageError("Name --instance or --instance-to, not both.")
+    try:
+        with archive.opened(file) as found:
+            told = found.manifest
+            files = f", {len(told.files)} files" if told.files else ""
+            click.echo(
+                f"{file} is whole: “{told.instance}”, the state of {told.made}, {told.rows} rows{files}."
+            )
+            if instance_to:
+                _restore_both(found, instance_to, write=write)
+            else:
+                _restore(found, settings(instance), write=write)
+    except (LayersError, OSError) as error:
+        raise _said(error) from error
+
+
+def _restore_both(found: Backup, folder: Path, *, write: bool) -> None:
+    """The instance's folder first, since it says what its store is; it goes again where the store fails."""
+    if not found.manifest.files:
+        raise click.ClickException("The backup holds no instance: it was made without --with-instance.")
+    if folder.exists():
+        raise click.ClickException(f"{folder} is there already. Name a new folder.")
+    growing = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        found.unpack(growing)
+        read = catalog.read_instance(growing)
+        if not write:
+            restoring.check(found, read)
+            click.echo(f"  {len(found.manifest.files)} files would be written to {folder}.")
+            _restore(found, settings(growing), write=False)
+            return
+        growing.rename(folder)
+        try:
+            _restore(found, settings(folder), write=True)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    finally:
+        shutil.rmtree(growing, ignore_errors=True)
+
+
+def _restore(found: Backup, chosen: Settings, *, write: bool) -> None:
+    read = catalog.read_instance(chosen.instance)
+    restoring.check(found, read)
+    if not write and _is_absent(chosen, read):
+        click.echo("  There is no store yet; a new one would hold this. Nothing was changed: add --write.")
+        return
+    engine = store.open_store(chosen.store_url(read.key))
+    try:
+        for change in restoring.changes(engine, found.manifest):
+            if change.now or change.then:
+                click.echo(f"  {change.table}: {change.now} rows now, {change.then} then")
+        if not write:
+            click.echo("Nothing was changed: add --write to restore.")
+            return
+        restoring.restore(engine, found, read, now=datetime.now(tz=UTC), tell=_tell_back)
+        click.echo("The store is restored.")
+        tiles.build(
+            engine, read, Shelf(chosen.tiles(read.key), chosen.tiles_from), tell=lambda progress: None
+        )
+    finally:
+        engine.dispose()
+
+
+def _is_absent(chosen: Settings, read: Instance) -> bool:
+    """Whether the store is a file that is not there: looking at it would make it."""
+    engine = store.open_store(chosen.store_url(read.key))
+    file = store.file_of(engine)
+    engine.dispose()
+    return file is not None and not file.exists()
+
+
+def _opened(chosen: Settings) -> tuple[Instance, Engine]:
+    read = catalog.read_instance(chosen.instance)
+    return read, store.open_store(chosen.store_url(read.key))
+
+
+def _said(error: Exception) -> click.ClickException:
+    for problem in error.problems if isinstance(error, BadInstance) else ():
+        click.echo(f"  {problem}", err=True)
+    return click.ClickException(str(error))
+
+
+def _tell_rows(name: str, done: int, of: int) -> None:
+    click.echo(f"  {name}: {done} of {of} rows" if done else f"  {name}: {of} rows")
+
+
+def _tell_back(name: str, rows: int) -> None:
+    click.echo(f"  {name}: {rows} rows are back")

@@ -84,8 +84,9 @@ class Stream:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
-                within = error.pos - self._at
-                if len(self._text) - self._at > _LONGEST or not self._more(len(self._text) + _CHUNK):
+                within, rest = error.pos - self._at, len(self._text) - self._at
+                # Twice as much each time: a heavy feature is not tried again at every step.
+                if rest > _LONGEST or not self._more(max(rest, _CHUNK)):
                     self._at += within
                     raise self.broken() from error
                 continue

@@ -314,7 +314,7 @@ def test_a_large_text_file_is_read_in_little_memory(tmp_path, suffix):
     rows, megabytes = walked(path)
 
     assert rows in (150_000, 30_000)
-    assert megabytes < 100
+    assert megabytes < 60
 
 
 @pytest.mark.slow
@@ -327,7 +327,7 @@ def test_a_large_geopackage_is_read_in_little_memory(tmp_path):
     rows, megabytes = walked(path)
 
     assert rows == 8_000
-    assert megabytes < 180
+    assert megabytes < 120
 
 
 EXPECTED = {

@@ -78,7 +78,8 @@ class Voice:
 
     Organisations and cases are kept by their identity, which lasts as long as `known` holds them: of one
     key there may be several states; the rest by who made it and of what. Nothing that is kept may be changed
-    by those who get it. `unheld` are the kinds of area that `known` does not hold.
+    by those who get it: a match is copied, and only its way is put in. `unheld` are the kinds of area that
+    `known` does not hold.
     """
 
     known: Snapshot

@@ -12,10 +12,10 @@ Five reasons make an organisation part of the answer, in this order; where sever
 Farther than `REACH_M` from all of it the answer has nothing to tell, and says so (`Answer.is_unknown`).
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
-from math import atan2, degrees, inf, isnan
+from math import atan2, degrees, hypot, inf, isfinite, isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from layers.catalog import Instance, Role
 from layers.geo import Place
 from layers.places import Area, Body
 from layers.practices import Case
-from layers.snapshot import Flags, Numbers, Positions, Sized, Snapshot
+from layers.snapshot import Roster, Sized, Snapshot, Spot
 
 INSIDE, SERVES, INHERITED, SHORE, NEAREST = "inside", "serves", "inherited", "shore", "nearest"
 REASONS = (INSIDE, SERVES, INHERITED, SHORE, NEAREST)
@@ -40,16 +40,14 @@ _MOST_CASES = 3
 _ASHORE_M = 100.0
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """From the place to a point: `bearing` is degrees from grid north, clockwise; None in the same place."""
 
     distance_m: float
     bearing: float | None
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """An organisation, and why it is part of the answer.
 
     `area` is the key of the area through which it matched, "" for the nearest; `way` is None where its
@@ -130,6 +128,10 @@ class _Here(NamedTuple):
     kinds: Set[str]
 
 
+_Responsible = Mapping[int, tuple[str, str, Way | None]]
+"""By the position of an organisation: why it is responsible, for which area, and the way to it."""
+
+
 def answer(
     known: Snapshot, instance: Instance, *, place: Place, as_of: date, more: Sequence[Sized] = ()
 ) -> Answer:
@@ -143,7 +145,7 @@ def answer(
     landing = None if areas else _landing(known, point, as_of)
     ashore = _ashore(known, *landing, as_of) if landing else []
     here = _Here(point, point.x, point.y, areas, ashore, {a.key for a in areas}, {a.kind for a in areas})
-    far_m = _far_m(known.body_points, here)
+    responsible = _responsible(known, here)
     return Answer(
         place=place,
         as_of=as_of,
@@ -151,29 +153,26 @@ def answer(
         abroad=next((area for area in found if area.kind == _ABROAD), None) if not areas else None,
         shore=(known.areas[landing[0]], _way_between(here, landing[1])) if landing else None,
         ashore=tuple(ashore),
-        roles=tuple(_role(known, role, here, as_of, far_m) for role in instance.roles),
+        roles=tuple([_role(known, role, here, responsible, as_of) for role in instance.roles]),
         cases=tuple(_cases(known, here, as_of)),
     )
 
 
-def _role(known: Snapshot, role: Role, here: _Here, as_of: date, far_m: Numbers) -> RoleAnswer:
+def _role(known: Snapshot, role: Role, here: _Here, responsible: _Responsible, as_of: date) -> RoleAnswer:
     players = known.roster(role.layer, role.capabilities, as_of)
-    responsible = dict(
-        _responsible(known, here.areas, players.able)
-        if here.areas
-        else _of_shore(known, here.ashore, players.able)
-    )
-    others = [i for i in responsible if far_m[i] <= REACH_M]
-    near = _nearest(known.bodies, players.positions, far_m, most=_MOST_NEAR, but=others)
     matches = [
-        *(_match(known, i, why, key, here, far_m) for i, (why, key) in responsible.items()),
-        *(_match(known, i, NEAREST, "", here, far_m) for i in near),
+        Match(known.bodies[i], why, key, way, _across(known, i, here))
+        for i, (why, key, way) in responsible.items()
+        if players.able[i]
     ]
+    matches.sort(key=_rank)
+    near = _nearest(known, players, known.body_spots, here, most=_MOST_NEAR, but=responsible)
+    matches += [Match(known.bodies[i], NEAREST, "", way, _across(known, i, here)) for i, way in near]
     own, own_ashore = (
         tuple(area for area in found if area.kind == role.area) if role.area else ()
         for found in (here.areas, here.ashore)
     )
-    return RoleAnswer(role, own, own_ashore, tuple(sorted(matches, key=_rank)))
+    return RoleAnswer(role, own, own_ashore, tuple(matches))
 
 
 def plays(role: Role, body: Body) -> bool:
@@ -187,78 +186,64 @@ def _rank(match: Match) -> tuple[int, float, str]:
     return REASONS.index(match.why), distance, match.body.key
 
 
-def _responsible(
-    known: Snapshot, areas: Sequence[Area], players: Flags
-) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Positions of the organisations responsible for the areas, each with its first reason.
+def _responsible(known: Snapshot, here: _Here) -> _Responsible:
+    """Who is responsible for the areas here, whatever for, each with its first reason.
 
-    Of several areas for the same reason it is the smallest.
+    Of several areas for the same reason it is the smallest; so it is of those of the nearest land.
     """
-    smallest = next((kind for kind in _ADMINISTRATIVE if any(a.kind == kind for a in areas)), "")
+    smallest = next((kind for kind in _ADMINISTRATIVE if kind in here.kinds), "")
 
     def why(area: Area) -> str:
         return INSIDE if area.kind not in _ADMINISTRATIVE else SERVES if area.kind == smallest else INHERITED
 
-    seen: set[int] = set()
-    smallest_first = areas[::-1]
-    for area in sorted(smallest_first, key=lambda area: REASONS.index(why(area))):
-        for position in known.serving.get(area.key, ()):
-            if players[position] and position not in seen:
-                seen.add(position)
-                yield position, (why(area), area.key)
+    reasons = [(why(area), area.key) for area in here.areas[::-1]]
+    reasons.sort(key=lambda one: REASONS.index(one[0]))
+    found: dict[int, tuple[str, str]] = {}
+    for reason in reasons or [(SHORE, area.key) for area in here.ashore[::-1]]:
+        for position in known.serving.get(reason[1], ()):
+            found.setdefault(position, reason)
+    ways = _ways(known.body_spots, found, here)
+    return {i: (*reason, way) for (i, reason), way in zip(found.items(), ways, strict=True)}
 
 
-def _of_shore(
-    known: Snapshot, ashore: Sequence[Area], players: Flags
-) -> Iterator[tuple[int, tuple[str, str]]]:
-    """The same for the nearest land, each with the smallest of the areas there."""
-    seen: set[int] = set()
-    for area in reversed(ashore):
-        for position in known.serving.get(area.key, ()):
-            if players[position] and position not in seen:
-                seen.add(position)
-                yield position, (SHORE, area.key)
-
-
-def _match(known: Snapshot, position: int, why: str, key: str, here: _Here, far_m: Numbers) -> Match:
-    body = known.bodies[position]
-    own = (("county", body.county), ("municipality", body.municipality))
-    across = tuple(
-        f"{kind}:{code}"
-        for kind, code in own
-        if code and kind in here.kinds and f"{kind}:{code}" not in here.keys
-    )
-    return Match(body, why, key, _way_to(known.body_points, far_m, position, here), across)
-
-
-def _far_m(points: Numbers, here: _Here) -> Numbers:
-    """How far points are, metres to the tenth; NaN where one is not known."""
-    far_m: Numbers = np.hypot(points[:, 0] - here.east_m, points[:, 1] - here.north_m).round(1)
-    return far_m
+def _across(known: Snapshot, position: int, here: _Here) -> tuple[str, ...]:
+    return tuple([key for kind, key in known.homes[position] if kind in here.kinds and key not in here.keys])
 
 
 def _nearest(
-    named: Sequence[Body | Case], wanted: Positions, far_m: Numbers, *, most: int, but: Sequence[int] = ()
-) -> list[int]:
-    """Positions of the nearest within reach, those equally far by key; `but` are not meant."""
-    wanted_m, last = far_m[wanted], most + len(but) - 1
-    limit_m = min(REACH_M, np.partition(wanted_m, last)[last]) if len(wanted) > last else REACH_M
-    found = wanted[wanted_m <= limit_m].tolist()
-    return sorted((i for i in found if i not in but), key=lambda i: (far_m[i], named[i].key))[:most]
+    known: Snapshot, roster: Roster, spots: Sequence[Spot], here: _Here, *, most: int, but: Collection[int]
+) -> list[tuple[int, Way]]:
+    """Positions of the nearest within reach, those equally far by key, and the ways; `but` are not meant."""
+    if not isfinite(here.east_m + here.north_m):
+        return []  # So far away that the metric system does not know it.
+    wanted = most + sum([roster.able[i] for i in but])
+    x, y = here.east_m, here.north_m
+    around = known.around(roster, spots, x, y, most=wanted)
+    far_m = [hypot(east_m - x, north_m - y) for east_m, north_m, _, _ in around]
+    last_m = min(REACH_M, sorted(far_m)[wanted - 1]) if len(far_m) >= wanted else REACH_M
+    # Those as near as the last one, to the tenth of a metre that is told, stand by key.
+    close = [spot for one_m, spot in zip(far_m, around, strict=True) if one_m <= last_m + 0.2]
+    found = [(_far_m(east_m - x, north_m - y), key, i) for east_m, north_m, key, i in close if i not in but]
+    near = sorted([one for one in found if one[0] <= REACH_M])[:most]
+    return [(i, _way(one_m, spots[i].east_m - x, spots[i].north_m - y)) for one_m, _, i in near]
 
 
-def _way_to(points: Numbers, far_m: Numbers, position: int, here: _Here) -> Way | None:
-    """The way to one of some points, all of whose distances are known; None where it is not known itself."""
-    distance_m = far_m.item(position)
-    if isnan(distance_m):
-        return None
-    east_m, north_m = points[position].tolist()
-    return _way(distance_m, east_m - here.east_m, north_m - here.north_m)
+def _ways(spots: Sequence[Spot], positions: Iterable[int], here: _Here) -> list[Way | None]:
+    """The ways to some spots; None where one is not known."""
+    away = [(spots[i].east_m - here.east_m, spots[i].north_m - here.north_m) for i in positions]
+    return [
+        None if isnan(east_m) else _way(_far_m(east_m, north_m), east_m, north_m) for east_m, north_m in away
+    ]
+
+
+def _far_m(east_m: float, north_m: float) -> float:
+    """How far that is, metres to the tenth."""
+    return round(hypot(east_m, north_m) * 10) / 10
 
 
 def _way_between(here: _Here, end: shapely.Point) -> Way:
     east_m, north_m = end.x - here.east_m, end.y - here.north_m
-    return _way(float(np.hypot(east_m, north_m).round(1)), east_m, north_m)
+    return _way(_far_m(east_m, north_m), east_m, north_m)
 
 
 def _way(distance_m: float, east_m: float, north_m: float) -> Way:
@@ -271,8 +256,7 @@ def _landing(known: Snapshot, point: shapely.Point, as_of: date) -> tuple[int, s
     None where nothing is within reach of a point at sea or abroad.
     """
     for kind in _ADMINISTRATIVE[1:3]:
-        of_kind = np.array(known.of_kind.get(kind, ()), dtype=np.intp)
-        best = _nearest_area(known, of_kind[known.area_days.there(as_of, of_kind)], point)
+        best = _nearest_area(known, known.drawn(kind, as_of), point)
         if best is not None:
             return best, shapely.get_point(shapely.shortest_line(point, known.shapes[best]), 1)
     return None
@@ -287,40 +271,41 @@ def _ashore(known: Snapshot, landed: int, landing: shapely.Point, as_of: date) -
     return [known.areas[i] for i in sorted(found, key=lambda i: (-known.sizes_m2[i], known.areas[i].key))]
 
 
-def _nearest_area(known: Snapshot, found: Positions, point: shapely.Point) -> int | None:
+def _nearest_area(known: Snapshot, among: Roster, point: shapely.Point) -> int | None:
     """Which of some areas is the nearest within reach, the first by key of those equally far."""
-    west, south, east, north = known.boxes[found].T
-    aside_m = np.maximum(0, np.maximum(west - point.x, point.x - east))
-    along_m = np.maximum(0, np.maximum(south - point.y, point.y - north))
+    west, south, east, north = among.rows.T
+    x, y = point.x, point.y
+    aside_m = np.maximum(0, np.maximum(west - x, x - east))
+    along_m = np.maximum(0, np.maximum(south - y, y - north))
     box_m = np.hypot(aside_m, along_m)
     if not len(box_m) or box_m.min() > REACH_M:
         return None
     # No area is nearer than its box, so only those need a look whose box is as near as one whole area. The
     # millimetre is for rounding: the side of a box may be the area's own.
-    one_m = shapely.distance(known.shapes[found[int(box_m.argmin())]], point)
-    near = found[box_m <= one_m + 0.001]
+    one_m = shapely.distance(known.shapes[among.positions[int(box_m.argmin())]], point)
+    near = among.positions[box_m <= one_m + 0.001]
     far_m = shapely.distance(known.shapes[near], point)
     return int(near[far_m.argmin()]) if far_m.min() <= REACH_M else None
 
 
 def _cases(known: Snapshot, here: _Here, as_of: date) -> Iterator[CaseMatch]:
     """Cases of the same settlement, municipality, then county, then the nearest: at most three."""
-    others = known.case_days.there(as_of)
+    told = known.told(as_of)
     shared: dict[int, Area] = {}
     for kind in _ADMINISTRATIVE[:3]:
         for area in (area for area in reversed(here.areas) if area.kind == kind):
             for i in known.sharing.get(area.key, ()):
-                if others[i]:
+                if told.able[i]:
                     shared.setdefault(i, area)
-    others[list(shared)] = False
-    unshared = np.flatnonzero(others)
-    far_m = _far_m(known.case_points, here)
+    ways = dict(zip(shared, _ways(known.case_spots, shared, here), strict=True))
 
     def rank(i: int) -> tuple[int, float, str]:
-        step = _ADMINISTRATIVE.index(shared[i].kind)
-        return step, inf if isnan(far_m[i]) else far_m[i], known.cases[i].key
+        way = ways[i]
+        return _ADMINISTRATIVE.index(shared[i].kind), way.distance_m if way else inf, known.cases[i].key
 
-    ranked = [*sorted(shared, key=rank), *_nearest(known.cases, unshared, far_m, most=_MOST_CASES)]
-    for i in ranked[:_MOST_CASES]:
-        key = shared[i].key if i in shared else ""
-        yield CaseMatch(known.cases[i], key, _way_to(known.case_points, far_m, i, here))
+    ranked = sorted(shared, key=rank)[:_MOST_CASES]
+    for i in ranked:
+        yield CaseMatch(known.cases[i], shared[i].key, ways[i])
+    left = _MOST_CASES - len(ranked)
+    for i, way in _nearest(known, told, known.case_spots, here, most=left, but=shared) if left else ():
+        yield CaseMatch(known.cases[i], "", way)

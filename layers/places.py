@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class Area:
     valid_to: str
     source: Source
 
-    @property
+    @cached_property
     def key(self) -> str:
         return f"{self.kind}:{self.code}"
 

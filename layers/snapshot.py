@@ -7,9 +7,10 @@ the few that it names. Measured on Estonia's own data: areas at a point 0.03 ms 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from math import inf, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,9 @@ Sized = tuple[Area, float]
 _ALWAYS, _NEVER = 0, 10**9
 _CLOSED = "closed"
 _MOST_ROSTERS = 256
+_MOST_SQUARES = 4096
+# Small squares have few that may be near, large ones are asked for again sooner.
+_SQUARE_M = 10_000.0
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,24 @@ class Days:
         return found
 
 
-class Roster(NamedTuple):
-    """Who can do something on a day, as flags over all organisations and as their positions."""
+class Spot(NamedTuple):
+    """The point of an organisation or case in metres, NaN where it is not known."""
 
-    able: Flags
+    east_m: float
+    north_m: float
+    key: str
+    position: int
+
+
+class Roster(NamedTuple):
+    """Who or what was `asked` for on a day: flags over all (a byte each) and, of those with a place, their
+    positions and coordinates, a row each.
+    """
+
+    asked: tuple[str, tuple[str, ...], date]
+    able: bytes
     positions: Positions
+    rows: Numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +76,19 @@ class Snapshot:
 
     `serving` has the positions of the organisations that are responsible for an area, by its key, and
     `sharing` those of the cases that are of it. `able` tells which organisations of a layer can do
-    something, by layer and capability ("" for anything); those that are closed can do nothing. `of_kind` has
-    the positions of areas by kind, `boxes` are their west, south, east, north; `tree` finds them.
+    something, by layer and capability ("" for anything); those that are closed can do nothing. `homes` are
+    kind and key of an organisation's own county and municipality. `of_kind` has the positions of areas by
+    kind, `boxes` are their west, south, east, north; `tree` finds them.
     """
 
     srid: int
     bodies: tuple[Body, ...]
     body_days: Days
     body_points: Numbers
+    body_spots: tuple[Spot, ...]
     serving: Mapping[str, tuple[int, ...]]
     able: Mapping[tuple[str, str], Flags]
+    homes: tuple[tuple[tuple[str, str], ...], ...]
     areas: tuple[Area, ...]
     area_days: Days
     shapes: geo.Shapes
@@ -79,8 +99,10 @@ class Snapshot:
     cases: tuple[Case, ...]
     case_days: Days
     case_points: Numbers
+    case_spots: tuple[Spot, ...]
     sharing: Mapping[str, tuple[int, ...]]
     rosters: dict[tuple[str, tuple[str, ...], date], Roster] = field(default_factory=dict)
+    squares: dict[tuple[object, ...], tuple[Spot, ...]] = field(default_factory=dict)
 
     def areas_at(self, point: shapely.Point, *, as_of: date, more: Sequence[Sized] = ()) -> list[Area]:
         """Every area in which a metric point lies, the largest first; on a border it lies in both.
@@ -93,17 +115,65 @@ class Snapshot:
         return [area for area, _ in sorted(sized, key=lambda one: (-one[1], one[0].key))]
 
     def roster(self, layer: str, capabilities: tuple[str, ...], as_of: date) -> Roster:
-        """Who of a layer could do one of some things (none: anything) on a day; kept for next time."""
-        asked = layer, capabilities, as_of
+        """Who of a layer could do one of some things (none: anything) on a day."""
+
+        def able() -> Flags:
+            found: Flags = np.zeros(len(self.bodies), dtype=np.bool_)
+            for capability in capabilities or ("",):
+                found |= self.able.get((layer, capability), False)
+            return found & self.body_days.there(as_of)
+
+        return self._listed((f"bodies {layer}", capabilities, as_of), able, self.body_points)
+
+    def told(self, as_of: date) -> Roster:
+        """The cases of a day."""
+        return self._listed(("cases", (), as_of), lambda: self.case_days.there(as_of), self.case_points)
+
+    def drawn(self, kind: str, as_of: date) -> Roster:
+        """The areas of a kind on a day, with their boxes."""
+
+        def there() -> Flags:
+            found: Flags = np.zeros(len(self.areas), dtype=np.bool_)
+            found[list(self.of_kind.get(kind, ()))] = True
+            return found & self.area_days.there(as_of)
+
+        return self._listed((f"areas {kind}", (), as_of), there, self.boxes)
+
+    def around(
+        self, roster: Roster, spots: Sequence[Spot], east_m: float, north_m: float, *, most: int
+    ) -> tuple[Spot, ...]:
+        """Those of a roster among whom are the `most` nearest to a point, all that are as near as the last.
+
+        They are found for the whole square of 10 km in which the point lies, and kept for the next one: no
+        point of it is farther than half its diagonal from its middle, so who is among the nearest anywhere in
+        it is at most one diagonal farther from the middle than the last of the nearest to that.
+        """
+        column, row = east_m // _SQUARE_M, north_m // _SQUARE_M
+        asked = roster.asked, column, row, most
+        found = self.squares.get(asked)
+        if found is None:
+            east_m, north_m = (column + 0.5) * _SQUARE_M, (row + 0.5) * _SQUARE_M
+            far_m = np.hypot(roster.rows[:, 0] - east_m, roster.rows[:, 1] - north_m)
+            last_m = np.partition(far_m, most - 1)[most - 1] if len(far_m) >= most else inf
+            # The metre is for distances that are rounded.
+            close = roster.positions[far_m <= last_m + _SQUARE_M * sqrt(2) + 1]
+            if len(self.squares) >= _MOST_SQUARES:
+                self.squares.clear()  # The earth has millions of squares, and the calendar as many days.
+            found = self.squares[asked] = tuple([spots[i] for i in close.tolist()])
+        return found
+
+    def _listed(
+        self, asked: tuple[str, tuple[str, ...], date], able: Callable[[], Flags], rows: Numbers
+    ) -> Roster:
+        """What is kept for next time, or else is kept from now on."""
         found = self.rosters.get(asked)
         if found is None:
-            able: Flags = np.zeros(len(self.bodies), dtype=np.bool_)
-            for capability in capabilities or ("",):
-                able |= self.able.get((layer, capability), False)
-            able &= self.body_days.there(as_of)
+            flags = able()
+            positions = np.flatnonzero(flags & ~np.isnan(rows[:, 0]))
             if len(self.rosters) >= _MOST_ROSTERS:
                 self.rosters.clear()  # A visitor may ask for any day.
-            found = self.rosters[asked] = Roster(able, np.flatnonzero(able))
+            found = Roster(asked, flags.tobytes(), positions, np.asfortranarray(rows[positions]))
+            self.rosters[asked] = found
         return found
 
     def shapes_of(self, keys: Iterable[str], *, as_of: date) -> list[shapely.Geometry]:
@@ -120,13 +190,17 @@ def take(session: Session, kinds: Iterable[str]) -> Snapshot:
     cases = practices.case_states(session)
     shapes = np.array([shape for _, shape in states], dtype=object)
     shapely.prepare(shapes)
+    body_points = _points([body.place for body in bodies], srid)
+    case_points = _points([case.place for case in cases], srid)
     return Snapshot(
         srid=srid,
         bodies=tuple(bodies),
         body_days=_days((body.valid_from, body.valid_to) for body in bodies),
-        body_points=_points([body.place for body in bodies], srid),
+        body_points=body_points,
+        body_spots=_spots(body_points, bodies),
         serving=_by_key(body.serves for body in bodies),
         able=_able(bodies),
+        homes=tuple(_homes(body) for body in bodies),
         areas=tuple(area for area, _ in states),
         area_days=_days((area.valid_from, area.valid_to) for area, _ in states),
         shapes=shapes,
@@ -137,7 +211,8 @@ def take(session: Session, kinds: Iterable[str]) -> Snapshot:
         cases=tuple(cases),
         # A case is there from its beginning on; its lessons outlast its end.
         case_days=_days((case.period_from, "") for case in cases),
-        case_points=_points([case.place for case in cases], srid),
+        case_points=case_points,
+        case_spots=_spots(case_points, cases),
         sharing=_by_key(
             {*case.areas, f"municipality:{case.municipality}", f"county:{case.county}"} for case in cases
         ),
@@ -162,6 +237,11 @@ def _able(bodies: Sequence[Body]) -> dict[tuple[str, str], Flags]:
     return dict(found)
 
 
+def _homes(body: Body) -> tuple[tuple[str, str], ...]:
+    own = (("county", body.county), ("municipality", body.municipality))
+    return tuple((kind, f"{kind}:{code}") for kind, code in own if code)
+
+
 def _days(spans: Iterable[tuple[str, str]]) -> Days:
     found = [
         (
@@ -172,6 +252,13 @@ def _days(spans: Iterable[tuple[str, str]]) -> Days:
     ]
     first, ended = np.array(found, dtype=np.int32).reshape(-1, 2).T.copy()
     return Days(first, ended)
+
+
+def _spots(points: Numbers, named: Sequence[Body | Case]) -> tuple[Spot, ...]:
+    return tuple(
+        Spot(east_m, north_m, one.key, i)
+        for i, ((east_m, north_m), one) in enumerate(zip(points.tolist(), named, strict=True))
+    )
 
 
 def _points(found: Sequence[Place | None], srid: int) -> Numbers:

@@ -65,6 +65,7 @@ _NOTES = (
 
 
 _Days = tuple[tuple[str, str], ...]
+_Matched = tuple[int, str, str, tuple[str, ...]]
 _Asked = ParamSpec("_Asked")
 _Said = TypeVar("_Said")
 # Far more than Estonia needs; some hundred MB at most in all voices, where there are a million areas.
@@ -77,13 +78,15 @@ class Voice:
 
     Organisations and cases are kept by their identity, which lasts as long as `known` holds them: of one
     key there may be several states; the rest by who made it and of what. Nothing that is kept may be changed
-    by those who get it. `unheld` are the kinds of area that `known` does not hold.
+    by those who get it: a match is copied, and only its way is put in. `unheld` are the kinds of area that
+    `known` does not hold.
     """
 
     known: Snapshot
     today: date
     unheld: frozenset[str] = frozenset()
     bodies: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
+    matches: dict[_Matched, Shape] = field(default_factory=dict)
     cases: dict[int, tuple[Shape, list[Shape]]] = field(default_factory=dict)
     roles: dict[str, Shape] = field(default_factory=dict)
     rest: dict[tuple[object, ...], Any] = field(default_factory=dict)
@@ -330,18 +333,31 @@ def _of_shore(voice: Voice, sentences: Mapping[str, str], shore: Shore, area: st
 
 
 def _match(voice: Voice, match: Match, shore: Shore) -> Shape:
+    asked = id(match.body), match.why, match.area, match.across
+    told = (voice.matches.get(asked) or _told_match(voice, match, asked)).copy()
+    if match.why == answers.SHORE:
+        told["reason"] = _of_shore(voice, _SHORE_REASONS, shore, match.area)
+    if match.way:
+        told["distance_m"], told["bearing"] = match.way.distance_m, match.way.bearing
+        told["way"] = _way(voice, match.way)
+    return told
+
+
+def _told_match(voice: Voice, match: Match, asked: _Matched) -> Shape:
+    """What is the same about an organisation that matches for one reason: all but the way."""
+    if len(voice.matches) >= _MOST_KEPT:
+        voice.matches.clear()
     who, whence = voice.bodies.get(id(match.body)) or _told(voice, match.body)
-    return {
+    told = {
         **who,
         "why": match.why,
-        "reason": _of_shore(voice, _SHORE_REASONS, shore, match.area)
-        if match.why == answers.SHORE
-        else _reason(voice, match.why, match.area),
+        "reason": "" if match.why == answers.SHORE else _reason(voice, match.why, match.area),
         "area": match.area,
-        **_going(voice, match.way),
+        **_going(voice, None),
         "across": [_named(voice, key) for key in match.across],
         **whence,
     }
+    return voice.matches.setdefault(asked, told)
 
 
 def _told(voice: Voice, body: Body) -> tuple[Shape, Shape]:

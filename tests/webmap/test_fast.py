@@ -152,6 +152,8 @@ def test_what_is_kept_has_an_end_and_the_answers_stay(client, monkeypatch):
     assert [client.get("/api/answer", query_string=question).data for question in asked] == wanted
     assert len(voices) == len(asked)
     assert all(0 < len(one.rest) <= 7 for one in voices)
+    assert all(len(one.matches) <= 7 for one in voices)
+    assert any(one.matches for one in voices)
 
 
 def test_an_answer_that_repeats_opens_no_session(served, monkeypatch):

@@ -14,8 +14,6 @@ from layers.errors import N_, Sentence
 from layers.sources import tables
 from layers.sources.rows import Row
 
-_ROLES = {SETTLEMENT: N_("settlement"), MUNICIPALITY: N_("municipality"), COUNTY: N_("county")}
-
 
 class Bodies:
     """Makes rows of organisations."""
@@ -77,15 +75,13 @@ class Bodies:
                 continue
             spot = self._spot(kind, text, found)
             if spot is None:
-                told = N_("{role} “{text}” is not known here: it stays as words only.")
-                line.told.append(Sentence(told, role=Sentence(_ROLES[kind]), text=text))
+                line.told.append(Sentence("“{text}” is no place known here: it stays as words.", text=text))
                 cells[kind] = ""
                 cells["place"] = ", ".join(filter(None, [cells.get("place", ""), text]))
                 continue
             if spot.code != text and letters.fold(spot.name) != letters.fold(text):
-                told = N_("{role} “{text}” was read as {name} ({code}).")
-                values_ = {"text": text, "name": spot.name, "code": spot.code}
-                line.told.append(Sentence(told, role=Sentence(_ROLES[kind]), **values_))
+                about = {"text": text, "name": spot.name, "code": spot.code}
+                line.told.append(Sentence("“{text}” was read as {name} ({code}).", **about))
             found[kind], cells[kind] = spot, spot.code
         if SETTLEMENT in found:
             for kind in (MUNICIPALITY, COUNTY):

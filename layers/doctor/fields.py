@@ -45,6 +45,7 @@ _OF_AREAS: Mapping[str, str] = {
     "valid_to": "valid_to until end",
     "as_of": "as_of updated date modified",
     "source": "source",
+    "accuracy": "accuracy",
 }
 _ABOUT: Mapping[str, str] = {
     "name": N_("Name"),
@@ -67,6 +68,7 @@ _ABOUT: Mapping[str, str] = {
     "source_url": N_("Address of the source"),
     "code": N_("Code"),
     "parent": N_("Area around it"),
+    "accuracy": N_("Accuracy of the borders"),
 }
 _IN_LANGUAGE: Mapping[str, str] = {"name": N_("Name ({language})"), "note": N_("Note ({language})")}
 _CODED = {"form": "forms", "capabilities": "capabilities", "readiness": "readiness", "precision": "precision"}

@@ -68,10 +68,11 @@ def _score(
     name = _named(column, one)
     what = [cell for cell in cells if not values.is_blank(cell, habits.blanks)]
     share = _share(one, what, known)
+    called = Sentence("The column is called “{column}”.", column=column)
     if share is None:
-        return name, Sentence("The column is called “{column}”.", column=column)
+        return name, called
     if what and share < 0.5:
-        return 0.0, Sentence("")
+        return 0.0, called
     if name:
         why = N_("The column is called “{column}”, and {share} of its values fit.")
         return name + share, Sentence(why, column=column, share=f"{share:.0%}")

@@ -13,6 +13,7 @@ from layers.geo import Shapes
 from layers.sources import areas
 from layers.sources.rows import Row, Unusable
 
+ACCURACIES = ("approximate", "official")
 _LOST = 0.01
 """How much of an area a repair of its shape may lose or gain."""
 
@@ -39,7 +40,10 @@ class Areas:
         if not code:
             raise Bad(N_("It has neither a code nor a name."), N_("Name the column that holds the codes."))
         record = {**cells, "kind": self.target.kind, "code": code}
-        record.setdefault("accuracy", "approximate")
+        record.setdefault("accuracy", ACCURACIES[0])
+        if record["accuracy"] not in ACCURACIES:
+            what = Sentence("“{value}” is no accuracy.", value=record["accuracy"])
+            raise Bad(what, Sentence("Use one of: {codes}.", codes=", ".join(ACCURACIES)))
         try:
             return areas.row(
                 record,

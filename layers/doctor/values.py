@@ -72,7 +72,7 @@ def day(text: str) -> Read:
             told, Sentence("“{text}” is a spreadsheet's day: read as {value}.", text=text, value=told)
         )
     told = _told_day(value)
-    if told and told != value:
+    if told and told != value.partition("T")[0].partition(" ")[0]:
         return Read(told, Sentence("“{text}” was read as the date {value}.", text=text, value=told))
     return Read(told or text)
 

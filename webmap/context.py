@@ -90,7 +90,6 @@ def words(settings: Settings) -> dict[str, Any]:
         "number": i18n.number,
         "on_map": on_map,
         "page": page,
-        "pages_there": current_app.view_functions,
         "plain": i18n.plain,
         "points_are_coarse": exactness.points_are_coarse,
         "prose": partial(prose.render, when=when()),

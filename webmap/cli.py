@@ -63,7 +63,8 @@ def serve(instance: Path | None, host: str, port: int, no_browser: bool, workers
     _serve(create_app(settings), host=host, port=port, browse=not no_browser)
 
 
-@cli.command()
+# A place west of Greenwich begins with a minus, and is no option.
+@cli.command(context_settings={"ignore_unknown_options": True})
 @_INSTANCE
 @click.argument("lat", required=False)
 @click.argument("lon", required=False)

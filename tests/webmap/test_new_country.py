@@ -305,6 +305,44 @@ ARGUED = {
 }
 
 
+IMPORTED = {
+    "schleswig": (
+        *(
+            "7.8,53.3,11.4,55.1",
+            "de-schleswig-holstein-police/polizeidienststellen.csv",
+            "police",
+            "264 rows",
+        ),
+        *("54.3233,10.1394", "Kiel"),
+    ),
+    "mecklenburg": (
+        *("-81.1,34.9,-80.5,35.6", "us-mecklenburg/fire_stations.geojson", "rescue", "rows"),
+        *("35.2271,-80.8431", "FIRE STATION 4"),
+    ),
+}
+
+
+@pytest.mark.parametrize("key", IMPORTED)
+def test_a_stranger_loads_a_foreign_file_with_three_commands(request, tmp_path, monkeypatch, key):
+    bounds, file, layer, rows, at, word = IMPORTED[key]
+    if not countries.REAL.is_dir():
+        lacking(request.config, f"Real foreign files are not there: {countries.REAL}")
+    monkeypatch.setenv("WEBMAP_STATE", str(tmp_path / "state"))
+    folder = tmp_path / key
+    made = run("new", folder, "--key", key, "--name", "en=Map", "--languages", "en", f"--bounds={bounds}")
+    assert made.exit_code == 0, made.output
+    words = ("--layer", layer, "--dataset", "posts", "--source", "Open data", "--licence", "CC0-1.0")
+    same = ("--same", "precision=building", "--same", "form=station")
+
+    done = run("import", countries.REAL / file, "--instance", folder, *words, *same, "--write")
+    assert done.exit_code == 0, done.output
+    assert rows in done.output
+
+    lat, lon = at.split(",")
+    answer = run("answer", lat, lon, "--instance", folder)
+    assert (answer.exit_code, word in answer.output) == (0, True), answer.output
+
+
 def test_no_fact_of_estonia_stands_in_the_code_but_for_those_that_are_argued():
     endings = {".py", ".html", ".js", ".css", ".txt", ".typ", ".yaml"}
     files = [

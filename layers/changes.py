@@ -250,7 +250,7 @@ HID = "hid"
 
 
 def of_edition(session: Session, number: int, *, most: int = 100) -> Told:
-    """What an edition added, changed, ended and hid among organisations and areas; `most` of each are told."""
+    """What an edition added, changed, ended and hid among organisations and areas; of each `most` things."""
     counts = dict.fromkeys((ADDED, CHANGED, ENDED, HID), 0)
     touched: list[Touched] = []
     tables: Mapping[str, Any] = {"body": model.Body, "area": model.Area}

@@ -35,8 +35,8 @@ _SENTENCES = {
     403: N_("This can only be started from a page of this site."),
     404: N_("There is no page at this address."),
     413: N_(
-        "This is more than the {most_mb} MB that may be sent here. A bigger file is read on the server, by the "
-        "command “turvakaart import”."
+        "This is more than the {most_mb} MB that may be sent here. A bigger file is read on the server, by "
+        "the command “turvakaart import”."
     ),
     405: N_("This address cannot be used in this way."),
 }

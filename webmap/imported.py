@@ -1,4 +1,4 @@
-"""What was imported when, from where: a public list, what each edition did, two beside each other, and undo."""
+"""What was imported when, from where: the list, what each edition did, two beside each other, and undo."""
 
 import json
 from datetime import UTC, datetime

@@ -553,7 +553,7 @@ def _exam(waiting: Waiting) -> Exam:
 
 @lru_cache(maxsize=2)
 def _exam_of(house: House, revisions: Revisions, file: Path, layer: str, said: str) -> Exam:
-    """A file, examined, and kept: map, downloads and the write ask for the same. `said` is all that decides."""
+    """A file, examined, and kept: map, downloads and the write ask for it. `said` is all that decides."""
     about, how = json.loads(said)
     known, as_read = About(**about), How(**how)
     begun = _begun_of(house, revisions, file, (layer, known.dataset, as_read.sheet, as_read.encoding))

@@ -226,6 +226,67 @@ def _so(states: Sequence[_State]) -> Iterator[Event]:
         yield Event(CLOSED, str(ordered[-1].told["valid_to"]))
 
 
+@dataclass(frozen=True)
+class Touched:
+    """One thing that an edition added, changed or ended; `facts` are what became otherwise."""
+
+    of: str
+    key: str
+    names: Words
+    what: str
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an edition did: how many things in all, and the first of each sort by key."""
+
+    counts: Mapping[str, int]
+    touched: tuple[Touched, ...]
+
+
+HID = "hid"
+"""What another dataset says is no longer shown."""
+
+
+def of_edition(session: Session, number: int, *, most: int = 100) -> Told:
+    """What an edition added, changed, ended and hid among organisations and areas; of each `most` things."""
+    counts = dict.fromkeys((ADDED, CHANGED, ENDED, HID), 0)
+    touched: list[Touched] = []
+    tables: Mapping[str, Any] = {"body": model.Body, "area": model.Area}
+    for of, table in tables.items():
+        name = table.name if of == "body" else table.key
+        columns = (table.key, table.names.label("names"), name.label("own"))
+        brought = {
+            row.key: row for row in session.execute(select(*columns).where(table.edition_id == number))
+        }
+        taken = {row.key: row for row in session.execute(select(*columns).where(table.retired_in == number))}
+        hidden = {row.key: row for row in session.execute(select(*columns).where(table.hidden_in == number))}
+        sorts = {
+            ADDED: brought.keys() - taken.keys(),
+            CHANGED: brought.keys() & taken.keys(),
+            ENDED: taken.keys() - brought.keys(),
+            HID: hidden.keys(),
+        }
+        every = {**hidden, **taken, **brought}
+        for what, keys in sorts.items():
+            counts[what] += len(keys)
+            for key in sorted(keys)[:most]:
+                row = every[key]
+                words = {"": row.own, **row.names} if of == "body" else row.names
+                facts = _turned(session, table, key, number) if what == CHANGED else ()
+                touched.append(Touched(of, key, words, what, facts))
+    return Told(counts, tuple(touched))
+
+
+def _turned(session: Session, table: Any, key: str, number: int) -> tuple[Fact, ...]:
+    """What became otherwise with one thing by an edition."""
+    tell = _told_areas if table is model.Area else lambda rows: _told_bodies(session, rows)
+    states = _states(session, table, key, tell)
+    before = [state for state in states if state.is_known(number - 1)]
+    return tuple(_between(before, [state for state in states if state.is_known(number)]))
+
+
 def in_area(session: Session, kind: str, code: str, *, most: int = 50) -> list[Change]:
     """The newest changes among the organisations and cases that sit in an area, serve or cover it."""
     found = [

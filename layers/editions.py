@@ -351,12 +351,14 @@ def _claims(
         *(Edition.table_name, Edition.dataset, *accuracy),
     ).join(Edition, Edition.id == fact.edition_id)
     rows = session.execute(query.where(fact.key.in_(keys), fact.retired_in.is_(None))).all()
+    return sorted(rows, key=lambda claim: _strength(claim, came), reverse=True)
 
-    def strength(claim: Any) -> tuple[bool, bool, bool, int]:
-        is_official = getattr(claim, "accuracy", "") == OFFICIAL
-        return (is_official, claim.dataset == EDITS, claim.dataset != "", came[_whose(claim)])
 
-    return sorted(rows, key=strength, reverse=True)
+def _strength(claim: Any, came: Mapping[tuple[str, str], int]) -> tuple[bool, bool, bool, int]:
+    """How strongly a claim speaks; what a dataset says that is new comes last of all."""
+    is_official = getattr(claim, "accuracy", "") == OFFICIAL
+    first = came.get(_whose(claim), max(came.values(), default=0) + 1)
+    return (is_official, claim.dataset == EDITS, claim.dataset != "", first)
 
 
 def _unsettled(claims: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -487,7 +489,47 @@ def _step(session: Session, table: str, old: Edition) -> _Step:
     return _Step(brought, [row.id for row in taken], keys)
 
 
-# --- How much moves
+# --- What a plan would hide, and how much moves
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What another dataset tells of a thing that a plan tells too. `hides`: the plan's row would hide it."""
+
+    key: str
+    layer: str
+    dataset: str
+    hides: bool
+
+
+def rivals(session: Session, plan: Plan) -> list[Rival]:
+    """Where a plan's rows meet those of other datasets, which are shown now, by key."""
+    fact, resource = TABLES[plan.source.table], plan.source.resource
+    own, came = (resource.name, resource.dataset), _came(session)
+    rows: dict[str, list[Any]] = {}
+    for row in (*plan.added, *plan.changed):
+        rows.setdefault(row.key, []).append(_Wanted(row, *own))
+    found: list[Rival] = []
+    for some in batches(sorted(rows)):
+        there = [claim for claim in _claims(session, fact, some, came) if _whose(claim) != own]
+        wanted = [one for key in {claim.key for claim in there} for one in rows[key]]
+        claims = sorted([*there, *wanted], key=lambda one: _strength(one, came), reverse=True)
+        hide = {id(claim) for claim in _unsettled(claims)[0]}
+        for claim in there:
+            if claim.hidden_in is None and any(_overlap(claim, one) for one in rows[claim.key]):
+                found.append(Rival(claim.key, claim.table_name, claim.dataset, id(claim) in hide))
+    return sorted(found, key=lambda one: (one.key, one.layer, one.dataset))
+
+
+class _Wanted:
+    """A row of a plan as a claim beside those of the store."""
+
+    hidden_in = None
+
+    def __init__(self, row: Row, layer: str, dataset: str) -> None:
+        self.key, self.table_name, self.dataset = row.key, layer, dataset
+        self.valid_from, self.valid_to = row.values["valid_from"], row.values["valid_to"]
+        self.accuracy = row.values.get("accuracy", "")
 
 
 def moved(session: Session, plan: Plan) -> dict[str, float]:

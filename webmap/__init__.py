@@ -88,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))
     app.config["ADDRESS"] = settings.address
     app.config["STATE"] = settings.state
+    app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb * 1_000_000
     app.config["JOBS"] = settings.state / "jobs"
     app.config["PLANNING"] = settings.planning
     app.config["CORRECTIONS"] = settings.corrections

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from layers import confirmations, places, suggestions
 from layers.errors import Invalid
 from layers.places import Body
-from webmap import ages, context, db, names, params, signed, suggesting
+from webmap import ages, context, db, names, params, signed, signin, suggesting
 from webmap.signed import Forged, Link
 
 bp = Blueprint("confirming", __name__)
@@ -36,6 +36,7 @@ class Written:
 
 
 @bp.route("/<language>/confirm/<token>", methods=["GET", "POST"])
+@signin.public_form
 def confirm(token: str) -> ResponseReturnValue:
     try:
         link = signed.read(_key(), token)

@@ -80,6 +80,12 @@ def _revisions_of(asked: Session) -> Revisions:
     return tuple(sorted(found.items()))
 
 
+def close() -> None:
+    """Ends this request's reading; the next question begins another."""
+    g.pop("revisions", None)
+    _close(None)
+
+
 def _close(_error: BaseException | None) -> None:
     if reading := g.pop("reading", None):
         g.pop("session")

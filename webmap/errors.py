@@ -34,6 +34,10 @@ _TITLES = {
 _SENTENCES = {
     403: N_("This can only be started from a page of this site."),
     404: N_("There is no page at this address."),
+    413: N_(
+        "This is more than the {most_mb} MB that may be sent here. A bigger file is read on the server, by "
+        "the command “turvakaart import”."
+    ),
     405: N_("This address cannot be used in this way."),
 }
 _SURPRISE = N_("The fault is ours. If it stays, tell us the number {ticket}.")
@@ -79,7 +83,8 @@ def _short(value: object) -> object:
 def _http(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
         return cast(Response, error.get_response())
-    return _answer(error.code, gettext(_SENTENCES.get(error.code, _TITLES[400])))
+    most_mb = (current_app.config["MAX_CONTENT_LENGTH"] or 0) // 1_000_000
+    return _answer(error.code, gettext(_SENTENCES.get(error.code, _TITLES[400])).format(most_mb=most_mb))
 
 
 def _surprise(error: Exception) -> Response:

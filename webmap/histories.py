@@ -129,6 +129,11 @@ def _fact(fact: Fact) -> Shape | None:
     return _said(fact, said, before, after)
 
 
+def sentences(facts: Iterable[Fact]) -> list[str]:
+    """What became otherwise, a sentence each; what is of no use to a reader is left out."""
+    return [fact["sentence"] for fact in map(_fact, facts) if fact]
+
+
 def _said(fact: Fact, sentence: str, before: str = "", after: str = "") -> Shape:
     return {"fact": fact.name, "sentence": sentence, "before": before, "after": after}
 

@@ -1,5 +1,6 @@
 """Imports as people make them, by command and by page: examined, planned, written, undone."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from layers.catalog import Resource
 from layers.doctor import About, Begun, Exam, How, written
 from layers.editions import Plan
 from layers.errors import N_, Invalid, Sentence
+from layers.sources.rows import digests
 from webmap import db, i18n
 
 _SHOWN = 40
@@ -22,6 +24,13 @@ class RowsRefused(Invalid):
     text = N_(
         "{count} of {total} rows cannot be used, and nothing was written. Mend them, or leave them out "
         "with --without-refused."
+    )
+
+
+class ChangedMeanwhile(Invalid):
+    text = N_(
+        "Nothing was written: since you saw the plan, somebody else has changed what it compares with. "
+        "Here is the plan as it is now."
     )
 
 
@@ -98,15 +107,42 @@ def from_command(
 
 
 def apply(
-    exam: Exam, about: Resource, how: How, *, file: Path, now: datetime, account: str = "", note: str = ""
+    exam: Exam,
+    about: Resource,
+    how: How,
+    *,
+    file: Path,
+    now: datetime,
+    account: str = "",
+    note: str = "",
+    shown: str = "",
 ) -> int:
-    """Plans an examination again and writes it, all or nothing; the number of its edition."""
+    """Plans an examination again and writes it, all or nothing; the number of its edition.
+
+    Raises:
+        ChangedMeanwhile: the plan is no longer the one whose `mark` was `shown`.
+    """
     house = db.house()
     with store.writing(house.engine, srid=house.instance.metric_crs) as session:
         plan = doctor.plan(session, exam, about, file=file)
+        if shown and shown != mark(session, plan):
+            raise ChangedMeanwhile
         number = editions.apply(session, plan, now=now, account=account, note=note, how=asdict(how))
         session.commit()
     return number
+
+
+def mark(session: Session, plan: Plan) -> str:
+    """Names all that a plan would do: another one as soon as anything of it is otherwise."""
+    about = plan.source.resource
+    told = hashlib.sha256(
+        repr(
+            (about, plan.unchanged, sorted(plan.retired), sorted(plan.ended), editions.rivals(session, plan))
+        ).encode()
+    )
+    for rows in (plan.added, plan.changed):
+        told.update("".join(digests(rows)).encode() + b"/")
+    return told.hexdigest()
 
 
 def _how(

@@ -47,6 +47,8 @@ from webmap import (
     histories,
     hits,
     i18n,
+    imported,
+    importing,
     journal,
     networks,
     params,
@@ -73,6 +75,8 @@ bp.register_blueprint(comparisons.bp)
 bp.register_blueprint(confirming.bp)
 bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)
+bp.register_blueprint(imported.bp)
+bp.register_blueprint(importing.bp)
 bp.register_blueprint(journal.bp)
 bp.register_blueprint(slides.bp)
 bp.register_blueprint(suggesting.bp)

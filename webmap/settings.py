@@ -48,11 +48,11 @@ class Settings:
     readers write to when something is wrong, a web address or mailto:; empty means: the page names none.
 
     `proxies` is how many proxies of one's own stand before this server; what they say of the visitor is
-    believed. `secret_file` holds the key of this installation; None means: a file in `state`, made when it
-    is needed. A session ends after `session_idle_min` without a request, at the latest after
-    `session_most_h`. `passwords` False leaves the provider as the only way in. `oidc_issuer` empty means:
-    there is no provider; `oidc_acr` are the levels of assurance that are enough, () for any; with
-    `oidc_readers` a person whom nobody has linked becomes a reader.
+    believed. `secret_file` holds the key of this installation; None means: a file in `state`, made when it is
+    needed. `upload_mb` is the most that anybody may send in one form. A session ends after `session_idle_min`
+    without a request, at the latest after `session_most_h`. `passwords` False leaves the provider as the only
+    way in. `oidc_issuer` empty means: there is no provider; `oidc_acr` are the levels of assurance that are
+    enough, () for any; with `oidc_readers` a person whom nobody has linked becomes a reader.
 
     Raises:
         BadOrigin: one of these is no origin.
@@ -73,6 +73,7 @@ class Settings:
     planning: Path | None = None
     proxies: int = 0
     secret_file: Path | None = None
+    upload_mb: int = 50
     session_idle_min: int = 60
     session_most_h: int = 12
     passwords: bool = True
@@ -112,6 +113,9 @@ class Settings:
             ),
             proxies=_whole("WEBMAP_PROXIES", environment.get("WEBMAP_PROXIES", "").strip(), cls.proxies),
             secret_file=Path(own) if (own := environment.get("WEBMAP_SECRET_FILE", "").strip()) else None,
+            upload_mb=_whole(
+                "WEBMAP_UPLOAD_MB", environment.get("WEBMAP_UPLOAD_MB", "").strip(), cls.upload_mb
+            ),
             session_idle_min=_whole(
                 "WEBMAP_SESSION_IDLE_MIN",
                 environment.get("WEBMAP_SESSION_IDLE_MIN", "").strip(),

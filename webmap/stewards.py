@@ -1,55 +1,34 @@
-"""Who may do a steward's work in the browser. The one seam between freshness and signing in.
+"""A steward's work on pages that are for everybody: who sees its buttons, and what their forms must bring.
 
-TO BE JOINED: signing in is not part of this room. When there are accounts, `may_confirm` asks for a signed-in
-steward, `check` does what `required("steward")` does and compares the CSRF token, and `hidden` gives that
-token to the forms. Until then nobody may, but for a test that says so: `app.config["MAY_CONFIRM"] = True`.
+Pages for stewards alone demand the role themselves (`webmap.signin.required`), and every form that is not
+public brings its browser's seal, which is checked before any view is asked.
 """
 
 from collections.abc import Mapping
 
-from flask import current_app, request
-from werkzeug.exceptions import Forbidden
+from layers import accounts
+from layers.errors import NotAllowed
+from webmap import signin
 
 ROLE = "steward"
 """What is written down of who decided: the role, never a person."""
 
 
-def may_confirm() -> bool:
-    """Whether this request's visitor may confirm facts and decide on suggestions."""
-    return bool(current_app.config.get("MAY_CONFIRM"))
+def may_confirm(*, layer: str = "", area: str = "") -> bool:
+    """Whether this request's visitor may confirm facts and decide on suggestions, of a layer and an area."""
+    return accounts.may(signin.account(), ROLE, layer=layer, area=area)
+
+
+def check(*, layer: str = "", area: str = "") -> None:
+    """Lets only those change a thing whose account is for its layer and area.
+
+    Raises:
+        NotAllowed: it is for others.
+    """
+    if not may_confirm(layer=layer, area=area):
+        raise NotAllowed
 
 
 def hidden() -> Mapping[str, str]:
-    """Hidden fields that a steward's form must send back."""
-    return {}
-
-
-def admit() -> None:
-    """Lets only those see a page who may do its work.
-
-    Raises:
-        Forbidden: this visitor may not.
-    """
-    if not may_confirm():
-        raise Forbidden
-
-
-def check() -> None:
-    """Lets only those send a form who may do what it asks.
-
-    Raises:
-        Forbidden: this visitor may not, or another site has sent the form.
-    """
-    admit()
-    refuse_strangers()
-
-
-def refuse_strangers() -> None:
-    """Another site may link here, but it may not send our forms.
-
-    Raises:
-        Forbidden: the form was sent from another site.
-    """
-    origin = request.headers.get("Origin")
-    if origin and origin != request.host_url.rstrip("/"):
-        raise Forbidden
+    """Hidden fields that a steward's form must send back; none for everybody else."""
+    return {"csrf_token": signin.csrf_token()} if may_confirm() else {}

@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from layers import places, practices, suggestions
 from layers.errors import N_, Invalid
-from webmap import context, db, i18n, names, params, signed, stewards
+from webmap import context, db, i18n, names, params, signed, signin, stewards
 
 bp = Blueprint("suggesting", __name__)
 TABLES = {"body": "body", "area": "area", "case": "case_study"}
@@ -26,12 +26,12 @@ _TRAP = "website"  # A field that people do not see and programs fill in.
 
 
 @bp.route("/<language>/suggest/<kind>/<path:key>", methods=["GET", "POST"])
+@signin.public_form
 def suggest(kind: str, key: str) -> ResponseReturnValue:
     name, back = _about(kind, key)
     about = {"name": name, "back": back, "fields": FIELDS, "trap": _TRAP, "most": suggestions.MOST_LETTERS}
     if request.method == "GET":
         return render_template("pages/suggest.html", state="asked", sent={}, problem="", **about)
-    stewards.refuse_strangers()
     sent = params.filled()
     if sent.get(_TRAP):
         return unkept(render_template("pages/suggest.html", state="thanks", **about))
@@ -94,9 +94,9 @@ def _sender() -> str:
 
 
 @bp.get("/<language>/suggestions")
+@signin.required(stewards.ROLE)
 def queue() -> ResponseReturnValue:
     """What waits for a steward."""
-    stewards.admit()
     return _queue()
 
 
@@ -114,8 +114,8 @@ def _named(one: suggestions.Waiting) -> tuple[str, str]:
 
 
 @bp.post("/<language>/suggestions/<int:number>")
+@signin.required(stewards.ROLE)
 def decide(number: int) -> ResponseReturnValue:
-    stewards.check()
     sent = params.filled()
     state = suggestions.DECLINED if sent.get("do") == "decline" else suggestions.ACCEPTED
     about: dict[str, Any] = {"state": state, "by": stewards.ROLE, "reason": sent.get("reason", "")}

@@ -13,7 +13,7 @@ from flask_babel import gettext, ngettext
 from layers import confirmations, freshness, linkcheck, worklist
 from layers.errors import N_
 from layers.worklist import Item
-from webmap import ages, context, db, i18n, names, params, stewards
+from webmap import ages, context, db, i18n, names, params, signin, stewards
 from webmap.db import House, Revisions
 from webmap.planning import tables
 
@@ -63,11 +63,10 @@ def work() -> ResponseReturnValue:
             reason=_reason,
             link_words=lambda outcome: str(gettext(_LINKS[outcome])) if outcome in _LINKS else "",
             may_confirm=stewards.may_confirm(),
+            may=_may,
             hidden=stewards.hidden(),
         )
     )
-    if stewards.may_confirm():
-        page.headers["Cache-Control"] = "private, no-store"
     return page
 
 
@@ -78,10 +77,13 @@ def file() -> ResponseReturnValue:
 
 
 @bp.post("/<language>/freshness/confirm")
+@signin.required(stewards.ROLE)
 def confirm() -> ResponseReturnValue:
     """One click: this was still right today."""
-    stewards.check()
     sent, now = params.filled(), datetime.now(tz=UTC)
+    about = sent.get("table", ""), sent.get("key", "")
+    if found := next((one for one in _every() if (one.table, one.key) == about), None):
+        stewards.check(**_scope(found))
     with db.writing() as session:
         confirmations.confirm(
             session,
@@ -95,6 +97,15 @@ def confirm() -> ResponseReturnValue:
         session.commit()
     back = {name: sent[name] for name in ("layer", "county", "kind", "from") if sent.get(name)}
     return redirect(context.page("worklist.work", as_of=None, known=None, **back), 303)
+
+
+def _scope(one: Item) -> dict[str, str]:
+    """Where a fact lies, as accounts are limited."""
+    return {"layer": one.layer, "area": f"county:{one.county}" if one.county else ""}
+
+
+def _may(one: Item) -> bool:
+    return stewards.may_confirm(**_scope(one))
 
 
 def _every() -> tuple[Item, ...]:

@@ -20,6 +20,7 @@ from layers.linkcheck import Found
 from layers.model import Confirmation, Suggestion
 from tests import make
 from tests.webmap import site
+from tests.webmap.desk import Door, seal, send
 from webmap import cli, params, signed
 
 RULES = [
@@ -71,6 +72,13 @@ def both(tmp_path, store_url, monkeypatch):
 @pytest.fixture
 def visitor(tiny):
     return tiny.test_client(use_cookies=False)
+
+
+@pytest.fixture
+def steward(tiny):
+    """A browser in which a steward is signed in."""
+    door = Door(tiny)
+    return door.visitor(door.account(password=""))
 
 
 def rows(app, table):
@@ -211,32 +219,44 @@ def test_the_public_sees_the_list_and_no_button(tiny, visitor):
     assert '<form method="post"' not in visitor.get("/en/freshness").text
     sent = visitor.post("/en/freshness/confirm", data={"table": "body", "key": "west-station"})
     assert (sent.status_code, rows(tiny, "confirmation")) == (403, [])
-    assert visitor.get("/en/suggestions").status_code == 403
+    assert "/en/account/sign-in" in visitor.get("/en/suggestions").headers["Location"]
 
 
-def test_a_steward_confirms_with_one_click_and_goes_on_where_she_was(tiny, visitor):
-    tiny.config["MAY_CONFIRM"] = True
-    page = visitor.get("/en/freshness?layer=police")
+def test_a_steward_confirms_with_one_click_and_goes_on_where_she_was(tiny, steward):
+    page = steward.get("/en/freshness?layer=police")
     assert page.headers["Cache-Control"] == "private, no-store"
     assert 'aria-label="Confirm: West station"' in page.text
 
-    sent = visitor.post(
-        "/en/freshness/confirm", data={"table": "body", "key": "west-station", "layer": "police"}
-    )
+    about = {"table": "body", "key": "west-station", "layer": "police"}
+    sent = send(steward, "/en/freshness/confirm", page="/en/freshness", **about)
 
     assert (sent.status_code, sent.headers["Location"]) == (303, "/en/freshness?layer=police")
     (made,) = rows(tiny, "confirmation")
     assert made[1:3] + made[5:7] == ["body", "west-station", "account", "steward"]
-    assert "West station" not in visitor.get("/en/freshness?layer=police").text
+    assert "West station" not in steward.get("/en/freshness?layer=police").text
 
 
-def test_another_site_cannot_press_a_stewards_button(tiny, visitor):
-    tiny.config["MAY_CONFIRM"] = True
+def test_an_account_of_one_layer_confirms_its_own_facts_alone(tiny):
+    door = Door(tiny)
+    limited = door.visitor(door.account(name="limited", password="", layers=("villages",)))
+    page = limited.get("/en/freshness").text
+    assert 'aria-label="Confirm: West station"' not in page
+    assert page.count('aria-label="Confirm: ') >= 1
+
+    about = {"table": "body", "key": "west-station"}
+    sent = send(limited, "/en/freshness/confirm", page="/en/freshness", **about)
+
+    assert (sent.status_code, rows(tiny, "confirmation")) == (403, [])
+
+
+def test_another_site_cannot_press_a_stewards_button(tiny, steward):
+    sealed = {"csrf_token": seal(steward, "/en/freshness")}
     for path, data in (
         ("/en/freshness/confirm", {"table": "body", "key": "west-station"}),
         ("/en/suggest/body/west-station", {"text": "It is closed."}),
     ):
-        assert visitor.post(path, data=data, headers={"Origin": "https://evil.test"}).status_code == 403
+        headers = {"Origin": "https://evil.test"}
+        assert steward.post(path, data={**sealed, **data}, headers=headers).status_code == 403
 
     assert rows(tiny, "confirmation") == rows(tiny, "suggestion") == []
 
@@ -394,22 +414,22 @@ def test_every_page_of_a_fact_leads_to_the_form_and_the_form_back(visitor, path)
     assert visitor.get(f"/en/suggest/{kind}/nobody:x").status_code == 404
 
 
-def test_a_suggestion_goes_to_the_stewards_alone(tiny, visitor):
+def test_a_suggestion_goes_to_the_stewards_alone(tiny, visitor, steward):
     text = "The station has moved <b>away</b>."
     sent = visitor.post("/en/suggest/body/west-station", data={"field": "place", "text": text})
     assert (sent.status_code, "Thank you" in sent.text) == (200, True)
     public = ("/en/bodies/west-station", "/en/freshness", "/en/suggest/body/west-station", "/en/")
     assert not any("has moved" in visitor.get(page).text for page in public)
 
-    tiny.config["MAY_CONFIRM"] = True
-    queue = visitor.get("/en/suggestions")
+    queue = steward.get("/en/suggestions")
     assert "The station has moved &lt;b&gt;away&lt;/b&gt;." in queue.text
-    assert queue.headers["Cache-Control"] == "no-store"
+    assert queue.headers["Cache-Control"] == "private, no-store"
     number = rows(tiny, "suggestion")[0][0]
-    assert visitor.post(f"/en/suggestions/{number}", data={"do": "decline"}).status_code == 422
-    assert visitor.post(f"/en/suggestions/{number}", data={"do": "accept"}).status_code == 303
+    path, page = f"/en/suggestions/{number}", "/en/suggestions"
+    assert send(steward, path, page=page, do="decline").status_code == 422
+    assert send(steward, path, page=page, do="accept").status_code == 303
 
-    assert "Nothing waits." in visitor.get("/en/suggestions").text
+    assert "Nothing waits." in steward.get("/en/suggestions").text
     made = dict(zip(Suggestion.__table__.columns.keys(), rows(tiny, "suggestion")[0], strict=True))
     assert (made["state"], made["decided_by"], made["sender"]) == ("accepted", "steward", "")
 

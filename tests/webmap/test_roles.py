@@ -15,18 +15,24 @@ api.answer api.description api.find api.fit api.history drawn.coverage drawn.lay
 feeds.vcard offline.kept offline.manifest offline.page offline.worker pages.account.invitation
 pages.account.provider pages.account.provider_back pages.account.sign_in pages.account.sign_out
 pages.area pages.body pages.booklets.booklet pages.cards.card pages.cards.sheet pages.case
-pages.caseform.new pages.cases pages.comparisons.compare pages.cooperation.features
-pages.cooperation.lines pages.cooperation.network pages.coverage pages.data pages.doors.door
-pages.embed pages.find pages.gaps.bridges pages.gaps.cover pages.gaps.cover_features
-pages.gaps.missing pages.gaps.prove pages.gaps.report pages.gaps.script pages.gaps.seams
-pages.gaps.seams_script pages.gaps.siting pages.gaps.whatif pages.gaps.whatif_features pages.here
-pages.home pages.journal.about pages.journal.atom pages.journal.entries pages.journal.entry
-pages.journal.file pages.layer pages.layers pages.legend pages.paper pages.place pages.practice
-pages.practice_list pages.script pages.slides.deck pages.slides.pdf pages.start
-pages.trainings.calendar pages.trainings.feed pages.trainings.one static tiles.tile
+pages.caseform.new pages.cases pages.comparisons.compare pages.confirming.confirm
+pages.cooperation.features pages.cooperation.lines pages.cooperation.network pages.coverage
+pages.data pages.doors.door pages.embed pages.find pages.gaps.bridges pages.gaps.cover
+pages.gaps.cover_features pages.gaps.missing pages.gaps.prove pages.gaps.report pages.gaps.script
+pages.gaps.seams pages.gaps.seams_script pages.gaps.siting pages.gaps.whatif
+pages.gaps.whatif_features pages.here pages.home pages.journal.about pages.journal.atom
+pages.journal.entries pages.journal.entry pages.journal.file pages.layer pages.layers pages.legend
+pages.paper pages.place pages.practice pages.practice_list pages.script pages.slides.deck
+pages.slides.pdf pages.start pages.suggesting.suggest pages.trainings.calendar pages.trainings.feed
+pages.trainings.one pages.worklist.file pages.worklist.work static tiles.tile
 """
-# Public addresses that take a form without a session: they change nothing for anybody else.
-PUBLIC_FORMS = {"pages.caseform.new", "pages.gaps.prove"}
+# Public addresses that take a form without a session: what they change needs no account.
+PUBLIC_FORMS = {
+    "pages.caseform.new",
+    "pages.confirming.confirm",
+    "pages.gaps.prove",
+    "pages.suggesting.suggest",
+}
 # These are for everybody, but take a form with the seal of its own browser alone.
 SEALED = {"pages.account.invitation", "pages.account.sign_in", "pages.account.sign_out"}
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -93,12 +99,16 @@ def test_every_role_gets_what_it_may_and_nothing_else(door, visitors):
     assert wrong == []
 
 
-def ask(door, rule, method, account):
-    """One question of a visitor who has just signed in, with a form that would be taken."""
-    client = door.visitor(account)
+def address(rule):
+    """The address of a rule, with something in each of its gaps."""
     kinds = rule._converters.items()
     values = {name: 1 if isinstance(kind, IntegerConverter) else "x" for name, kind in kinds}
-    path = rule.build({**values, "language": "en"})[1]
+    return rule.build({**values, "language": "en"})[1]
+
+
+def ask(door, rule, method, account):
+    """One question of a visitor who has just signed in, with a form that would be taken."""
+    client, path = door.visitor(account), address(rule)
     own = "/en/account" if account else "/en/account/sign-in"
     said = client.open(
         path, method=method, data={"csrf_token": seal(client, own)} if method != "GET" else None
@@ -107,9 +117,9 @@ def ask(door, rule, method, account):
 
 
 def test_a_form_without_its_seal_is_refused_before_anybody_is_asked(door, visitors):
-    sealed = [rule for rule, role in rules(door) if role and "POST" in rule.methods]
+    sealed = [address(rule) for rule, role in rules(door) if role and "POST" in rule.methods]
     client = door.visitor(visitors["admin"])
-    said = {rule.rule: client.post(rule.build({"language": "en", "id": 1})[1]).status_code for rule in sealed}
+    said = {path: client.post(path).status_code for path in sealed}
 
     assert len(said) >= 4
     assert {*said.values()} == {403}

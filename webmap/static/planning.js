@@ -26,6 +26,9 @@
     sliver: { color: "#b3261e", weight: 3, fill: false },
     outside: { color: "#51626f", weight: 1, dashArray: "1 3", fillColor: "#51626f", fillOpacity: 0.25 },
     pair: { color: "#6a3d9a", weight: 2.5, opacity: 0.75 },
+    draft: { color: "#6a3d9a", weight: 2, fillColor: "#6a3d9a", fillOpacity: 0.2 },
+    turned: { color: "#7f3b08", weight: 2, dashArray: "5 4", fillColor: "#d95f02", fillOpacity: 0.2 },
+    stands: { color: "#51626f", weight: 1, fillOpacity: 0.05 },
     zone: { color: "#fff", weight: 1, fillOpacity: 0.6 },
   };
 

@@ -43,6 +43,7 @@ from webmap import (
     cooperation,
     db,
     doors,
+    editing,
     fits,
     histories,
     hits,
@@ -73,6 +74,7 @@ bp.register_blueprint(comparisons.bp)
 bp.register_blueprint(confirming.bp)
 bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)
+bp.register_blueprint(editing.bp)
 bp.register_blueprint(journal.bp)
 bp.register_blueprint(slides.bp)
 bp.register_blueprint(suggesting.bp)

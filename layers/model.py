@@ -116,6 +116,32 @@ class Suggestion(Base):
     sender: Mapped[str] = mapped_column(Letters, default="")
 
 
+class Proposal(Base):
+    """An edit that a partner wants, until a steward has decided. It is never shown in public.
+
+    `change` is the edit as a form sent it, `seen` the newest edition that its writer saw, `label` the office
+    of who proposes, and `edition` what became of it.
+    """
+
+    __tablename__ = "proposal"
+    __table_args__ = (Index(None, "table_name", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    table_name: Mapped[str] = mapped_column(Letters)
+    key: Mapped[str] = mapped_column(Letters)
+    layer: Mapped[str] = mapped_column(Letters)
+    seen: Mapped[int] = mapped_column(Integer)
+    change: Mapped[dict[str, Any]] = mapped_column(JSON)
+    note: Mapped[str] = mapped_column(Text, default="")
+    label: Mapped[str] = mapped_column(Letters)
+    moment: Mapped[str] = mapped_column(Letters)
+    state: Mapped[str] = mapped_column(Letters, default="open", index=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    decided_by: Mapped[str] = mapped_column(Letters, default="")
+    decided_at: Mapped[str] = mapped_column(Letters, default="")
+    edition: Mapped[int | None] = mapped_column(Integer)
+
+
 class LinkCheck(Base):
     """What came of asking for a web address that facts name as their source."""
 

@@ -43,6 +43,7 @@ from webmap import (
     cooperation,
     db,
     doors,
+    editing,
     fits,
     histories,
     hits,
@@ -77,6 +78,7 @@ bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)
 bp.register_blueprint(imported.bp)
 bp.register_blueprint(importing.bp)
+bp.register_blueprint(editing.bp)
 bp.register_blueprint(journal.bp)
 bp.register_blueprint(slides.bp)
 bp.register_blueprint(suggesting.bp)

@@ -1,0 +1,48 @@
+"""Corrections by hand: what is told of an organisation or an area is read as a form, checked and written.
+
+An edit is a small edition of the dataset EDITS. It touches no file, hides what it corrects, and is undone
+as any other edition.
+"""
+
+from layers.edits.checks import Fault, NoState, Wrong
+from layers.edits.past import Latest, NoEdit, Step, history, latest, touched, undo
+from layers.edits.scope import may
+from layers.edits.things import State, Thing, area, body, columns_of, layer_of_kind, matches, new, thing
+from layers.edits.timeline import CORRECT, END, FROM_DAY, NEW, WAYS
+from layers.edits.writing import Change, Clash, Line, NothingChanged, Prepared, compared, prepare, write
+
+__all__ = (
+    "CORRECT",
+    "END",
+    "FROM_DAY",
+    "NEW",
+    "WAYS",
+    "Change",
+    "Clash",
+    "Fault",
+    "Latest",
+    "Line",
+    "NoEdit",
+    "NoState",
+    "NothingChanged",
+    "Prepared",
+    "State",
+    "Step",
+    "Thing",
+    "Wrong",
+    "area",
+    "body",
+    "columns_of",
+    "compared",
+    "history",
+    "latest",
+    "layer_of_kind",
+    "matches",
+    "may",
+    "new",
+    "prepare",
+    "thing",
+    "touched",
+    "undo",
+    "write",
+)

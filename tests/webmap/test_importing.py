@@ -4,16 +4,12 @@ import csv
 import io
 import json
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import shapely
-from sqlalchemy import select
 
-from layers import catalog, editions, geo, places, store
-from layers.catalog import Resource
-from layers.model import Body, Edition
+from layers import places, store
 from tests import make
 from tests.webmap import site
 from tests.webmap.desk import HIDDEN, Door, seal, send

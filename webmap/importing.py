@@ -254,6 +254,7 @@ def _findings_page(waiting: Waiting, *, problem: LayersError | None = None) -> R
         whole=[one for one in exam.findings if not one.row],
         sorts=sorts,
         shown=_SHOWN,
+        is_long=exam.total > _LONG_ROWS,
         plan=plan,
         told=_told(plan) if plan else None,
         mark=intake.mark(session, plan) if plan else "",

@@ -92,8 +92,8 @@ def stale_areas(
     """The areas of a shading by age, stale ones first; of a chosen place only its own."""
     rules = db.instance().freshness
     found = coverage.staleness(db.session(), by.kind, things, as_of=as_of, today=today, rules=rules)
-    wanted = {f"county:{only.county}"} if only.county else set()
-    return [one for one in found if _is_in(one, wanted | _own(by.kind, only, as_of))]
+    chosen = ({f"county:{code}" for code in only.county}, _own(by.kind, only, as_of))
+    return [one for one in found if all(_is_in(one, wanted) for wanted in chosen if wanted)]
 
 
 def stale_colour(one: Staleness) -> str:

@@ -20,11 +20,12 @@ pages.cooperation.features pages.cooperation.lines pages.cooperation.network pag
 pages.data pages.doors.door pages.embed pages.find pages.gaps.bridges pages.gaps.cover
 pages.gaps.cover_features pages.gaps.missing pages.gaps.prove pages.gaps.report pages.gaps.script
 pages.gaps.seams pages.gaps.seams_script pages.gaps.siting pages.gaps.whatif
-pages.gaps.whatif_features pages.here pages.home pages.journal.about pages.journal.atom
-pages.journal.entries pages.journal.entry pages.journal.file pages.layer pages.layers pages.legend
-pages.paper pages.place pages.practice pages.practice_list pages.script pages.slides.deck
-pages.slides.pdf pages.start pages.suggesting.suggest pages.trainings.calendar pages.trainings.feed
-pages.trainings.one pages.worklist.file pages.worklist.work static tiles.tile
+pages.gaps.whatif_features pages.here pages.home pages.imported.compare pages.imported.every
+pages.imported.one pages.journal.about pages.journal.atom pages.journal.entries pages.journal.entry
+pages.journal.file pages.layer pages.layers pages.legend pages.paper pages.place pages.practice
+pages.practice_list pages.script pages.slides.deck pages.slides.pdf pages.start
+pages.suggesting.suggest pages.trainings.calendar pages.trainings.feed pages.trainings.one
+pages.worklist.file pages.worklist.work static tiles.tile
 """
 # Public addresses that take a form without a session: what they change needs no account.
 PUBLIC_FORMS = {
@@ -68,7 +69,7 @@ def test_every_address_is_listed_as_public_or_demands_a_role(door):
 
 
 def test_what_is_for_those_who_sign_in_demands_a_role(door):
-    own = {rule.endpoint for rule, role in rules(door) if "/edit" in rule.rule and not role}
+    own = {rule.endpoint for rule, role in rules(door) if "/edit/" in rule.rule and not role}
 
     assert own == set()
 

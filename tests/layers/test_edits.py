@@ -405,6 +405,18 @@ def test_a_proposal_changes_nothing_until_it_is_accepted_and_then_names_both(ses
         proposals.accept(session, tiny, number, by="Steward", now=NOW)
 
 
+def test_a_proposal_keeps_no_point_that_is_finer_than_the_layer_may_tell(session, tiny):
+    key = next(row.key for row in places.bodies(session, as_of=date(2026, 1, 1)) if row.layer == "villages")
+    number = propose(
+        session, tiny, key=key, lat="58.3123", lon="24.3123", precision="settlement", settlement="1001"
+    )
+
+    kept = proposals.one(session, number).change.cells
+
+    assert (kept["lat"], kept["lon"]) == ("58.25", "24.25")
+    proposals.accept(session, tiny, number, by="Steward", now=NOW)
+
+
 def test_a_proposal_that_others_overtook_is_shown_and_not_written(session, tiny):
     number = propose(session, tiny, name="Uus")
     edit(session, tiny, name="Teine")

@@ -428,7 +428,7 @@ def undo(number: int) -> ResponseReturnValue:
         for table, key in about:
             _allow_all(session, who, table, key)
         note = str(params.filled().get("note", ""))
-        edits.undo(session, number, now=signin.desk().clock(), account=who.label, note=note)
+        edits.undo(session, db.instance(), number, now=signin.desk().clock(), account=who.label, note=note)
         for table, key in about:
             _allow_all(session, who, table, key)
         session.commit()

@@ -129,16 +129,16 @@ def test_undo_and_the_undoing_of_it(session, tiny):
     first = edit(session, tiny, name="Uus")
     second = edit(session, tiny, way=FROM_DAY, day="2020", name="Uuem")
     with pytest.raises(ChangedSince):
-        edits.undo(session, first, now=NOW, account="S", note="")
-    undone = edits.undo(session, second, now=NOW, account="S", note="")
+        edits.undo(session, tiny, first, now=NOW, account="S", note="")
+    undone = edits.undo(session, tiny, second, now=NOW, account="S", note="")
     with pytest.raises(AlreadyUndone):
-        edits.undo(session, second, now=NOW, account="S", note="")
+        edits.undo(session, tiny, second, now=NOW, account="S", note="")
     assert names_on(session, "west-station", date(2026, 1, 1)) == "Uus"
-    edits.undo(session, undone, now=NOW, account="S", note="")
+    edits.undo(session, tiny, undone, now=NOW, account="S", note="")
     assert names_on(session, "west-station", date(2026, 1, 1)) == "Uuem"
     files = session.scalars(select(model.Edition.id).where(model.Edition.dataset == "")).first()
     with pytest.raises(NoEdit):
-        edits.undo(session, files, now=NOW, account="S", note="")
+        edits.undo(session, tiny, files, now=NOW, account="S", note="")
 
 
 def test_the_history_tells_who_changed_what_and_why(session, tiny):
@@ -438,6 +438,19 @@ def test_a_proposal_is_declined_with_a_reason_and_forgotten(session, tiny):
     assert (mine.state, mine.reason, mine.change.cells) == ("declined", "It is not so", {})
 
 
+def test_edits_are_taken_back_one_after_the_other(session, tiny):
+    numbers = [edit(session, tiny, name=name) for name in ("One", "Two", "Three")]
+
+    for number, left in zip(reversed(numbers), ("Two", "One", "Lääne jaoskond"), strict=True):
+        undone = edits.undo(session, tiny, number, now=NOW, account="S", note="")
+        assert names_on(session, "west-station", date(2026, 1, 1)) == left
+        assert edits.latest(session)[0].undoes == number
+        with pytest.raises(AlreadyUndone):
+            edits.undo(session, tiny, number, now=NOW, account="S", note="")
+    edits.undo(session, tiny, undone, now=NOW, account="S", note="")
+    assert names_on(session, "west-station", date(2026, 1, 1)) == "One"
+
+
 # --- Any history, against a slow twin: a word for every day
 
 
@@ -471,9 +484,8 @@ def test_any_history_tells_every_day_what_was_written_of_it(session, tiny, steps
             if what == "undo":
                 if written:
                     number, twin = written.pop()
-                    edits.undo(session, number, now=NOW, account="S", note="")
+                    edits.undo(session, tiny, number, now=NOW, account="S", note="")
                     assert days_told(session) == twin
-                    written.clear()  # What was written before has been changed since.
                 continue
             state = thing.states[which % len(thing.states)]
             inside = [

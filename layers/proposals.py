@@ -61,7 +61,7 @@ def propose(session: Session, prepared: Prepared, *, seen: int, label: str, note
     waiting_ = select(func.count()).where(Proposal.label == label, Proposal.state == OPEN)
     if (session.scalar(waiting_) or 0) >= _MOST_OPEN:
         raise TooMany(most=_MOST_OPEN)
-    change = prepared.change
+    change = _coarse(prepared)
     row = Proposal(
         table_name=change.table,
         key=change.key,
@@ -75,6 +75,14 @@ def propose(session: Session, prepared: Prepared, *, seen: int, label: str, note
     session.add(row)
     session.flush()
     return row.id
+
+
+def _coarse(prepared: Prepared) -> Change:
+    """The edit as it may be kept: with the point that the layer's privacy policy lets be told."""
+    change, row = prepared.change, prepared.outcome.rows[-1]
+    if change.table != "body" or change.way == edits.END:
+        return change
+    return replace(change, cells={**change.cells, **edits.point_of(row)})
 
 
 def waiting(session: Session) -> list[Proposed]:

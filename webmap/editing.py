@@ -39,6 +39,8 @@ _OWN = {
     "accuracy": N_("Accuracy"),
     "shape": N_("Shape"),
     "code": N_("Code"),
+    "lat": N_("Latitude"),
+    "lon": N_("Longitude"),
     "day": N_("Day of the change or end"),
     "note": N_("Why it is changed, and how you know"),
 }
@@ -276,12 +278,10 @@ def _form(
         change=change,
         seen=seen,
         fields=_fields(thing, change, faults),
-        day=Field(
-            "day", str(gettext(_OWN["day"])), change.day, hint=_hint("day"), wrong=faults.get("day", "")
-        ),
+        day=Field("day", _label(thing, "day"), change.day, hint=_hint("day"), wrong=faults.get("day", "")),
         note=Field(
             "note",
-            str(gettext(_OWN["note"])),
+            _label(thing, "note"),
             note,
             "long",
             _hint("note"),
@@ -428,7 +428,7 @@ def undo(number: int) -> ResponseReturnValue:
         for table, key in about:
             _allow_all(session, who, table, key)
         note = str(params.filled().get("note", ""))
-        edits.undo(session, number, now=signin.desk().clock(), account=who.label, note=note)
+        edits.undo(session, db.instance(), number, now=signin.desk().clock(), account=who.label, note=note)
         for table, key in about:
             _allow_all(session, who, table, key)
         session.commit()

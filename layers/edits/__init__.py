@@ -7,7 +7,18 @@ as any other edition.
 from layers.edits.checks import Fault, NoState, Wrong
 from layers.edits.past import Latest, NoEdit, Step, history, latest, touched, undo
 from layers.edits.scope import may
-from layers.edits.things import State, Thing, area, body, columns_of, layer_of_kind, matches, new, thing
+from layers.edits.things import (
+    State,
+    Thing,
+    area,
+    body,
+    columns_of,
+    layer_of_kind,
+    matches,
+    new,
+    point_of,
+    thing,
+)
 from layers.edits.timeline import CORRECT, END, FROM_DAY, NEW, WAYS
 from layers.edits.writing import Change, Clash, Line, NothingChanged, Prepared, compared, prepare, write
 
@@ -40,6 +51,7 @@ __all__ = (
     "matches",
     "may",
     "new",
+    "point_of",
     "prepare",
     "thing",
     "touched",

@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from layers import editions
 from layers.catalog import Instance
-from layers.edits import things
+from layers.editions import ChangedSince
+from layers.edits import things, writing
 from layers.edits.things import TABLES, Thing
-from layers.edits.writing import Line, checked_note, compared
+from layers.edits.timeline import Outcome
+from layers.edits.writing import Line, compared
 from layers.errors import N_, Invalid
 from layers.model import EDITS, Edition
 
@@ -143,12 +145,27 @@ def touched(session: Session, number: int) -> list[tuple[str, str]]:
     return sorted(_touched(session, [number]).get(number, ()))
 
 
-def undo(session: Session, number: int, *, now: datetime, account: str, note: str) -> int:
-    """Takes an edit by hand back; the caller commits.
+def undo(session: Session, instance: Instance, number: int, *, now: datetime, account: str, note: str) -> int:
+    """Takes an edit by hand back; the caller commits. What came later must have been taken back.
 
     Raises:
         NoEdit: it is none.
         AlreadyUndone, ChangedSince: as `editions.undo` says.
     """
-    touched(session, number)
-    return editions.undo(session, number, now=now, account=account, note=checked_note(note))
+    about = touched(session, number)
+    said = {"now": now, "account": account, "note": writing.checked_note(note)}
+    try:
+        return editions.undo(session, number, **said)  # type: ignore[arg-type]
+    except ChangedSince:
+        if len(about) != 1:
+            raise
+        after = things.thing(session, instance, *about[0], at=number)
+        present = things.thing(session, instance, *about[0])
+        if after.digest != present.digest:
+            raise
+    before = things.thing(session, instance, *about[0], at=number - 1)
+    rows = tuple(state.row for state in before.states if state.dataset == EDITS)
+    begins = frozenset(state.valid_from for state in (*before.states, *present.states))
+    edition = writing.said(session, instance, present, Outcome(rows, begins), **said)  # type: ignore[arg-type]
+    session.execute(update(Edition).where(Edition.id == edition).values(undoes=number))
+    return edition

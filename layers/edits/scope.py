@@ -20,7 +20,8 @@ def may(session: Session, account: Account | None, role: str, *, layer: str, row
     Of an organisation its settlement, municipality and county decide, else its point; who is limited to areas
     edits none of which the place is unknown.
     """
-    return all(_may(session, account, role, layer, row) for row in rows)
+    on_layer = accounts.may(account, role, layer=layer)
+    return on_layer and all(_may(session, account, role, layer, row) for row in rows)
 
 
 def _may(session: Session, account: Account | None, role: str, layer: str, row: Row) -> bool:

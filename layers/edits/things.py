@@ -178,18 +178,22 @@ def cells(instance: Instance, table: str, row: Row) -> dict[str, str]:
     if table == "area":
         return {**found, SHAPE: ""}
     found |= {f"note_{code}": str(said["notes"].get(code, "")) for code in instance.languages}
-    place = None
-    if said["geom"] is not None:
-        point = said["geom"]
-        place = geo.place_of(point.x, point.y, srid=shapely.get_srid(point))
     return {
         **found,
+        **point_of(row),
         "capabilities": ";".join(said["capabilities"]),
         "serves": ";".join(link["area"] for link in row.links.get("serves", ())),
         "as_of_inferred": "yes" if said.get("as_of_inferred") else "",
-        "lat": str(place.lat) if place else "",
-        "lon": str(place.lon) if place else "",
     }
+
+
+def point_of(row: Row) -> dict[str, str]:
+    """The cells of an organisation's point."""
+    point = row.values["geom"]
+    if point is None:
+        return {"lat": "", "lon": ""}
+    place = geo.place_of(point.x, point.y, srid=shapely.get_srid(point))
+    return {"lat": str(place.lat), "lon": str(place.lon)}
 
 
 def matches(session: Session, instance: Instance, words: str) -> list[tuple[str, str, str]]:

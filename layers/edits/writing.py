@@ -202,14 +202,24 @@ def write(
     Returns:
         the number of the edition.
     """
-    thing, outcome = prepared.thing, prepared.outcome
-    key = outcome.rows[0].key
+    thing = (
+        prepared.thing if prepared.thing.key else replace(prepared.thing, key=prepared.outcome.rows[0].key)
+    )
+    about: dict[str, Any] = {"account": account, "note": checked_note(note), "now": now, "how": how}
+    return said(session, instance, thing, prepared.outcome, **about)
+
+
+def said(
+    session: Session, instance: Instance, thing: Thing, outcome: Outcome, *, now: datetime, **about: Any
+) -> int:
+    """Says an outcome of a thing in a new edition of the edits, and returns its number."""
+    key = thing.key
     source = _source(instance, thing, outcome, now=now)
     known = editions.known(session, source)
     own = {one: said for one, said in known.items() if one[0] == key and one[1] in outcome.begins}
     plan = editions.plan(own, source, ends=[key])
     plan = replace(plan, total=len(known) - len(own) + plan.total)
-    return editions.apply(session, plan, now=now, account=account, note=checked_note(note), how=how)
+    return editions.apply(session, plan, now=now, **about)
 
 
 def checked_note(note: str) -> str:

@@ -90,7 +90,7 @@ def test_a_click_on_the_map_sets_the_point(visit, door):
     save(page)
 
     visitor.settle()
-    assert (page.input_value("#lat"), page.input_value("#lon")) == after
+    assert [float(page.input_value(name)) for name in ("#lat", "#lon")] == [float(one) for one in after]
 
 
 def test_a_shape_is_drawn_anew_corner_by_corner_and_a_corner_is_dragged(visit, door):

@@ -129,16 +129,16 @@ def test_undo_and_the_undoing_of_it(session, tiny):
     first = edit(session, tiny, name="Uus")
     second = edit(session, tiny, way=FROM_DAY, day="2020", name="Uuem")
     with pytest.raises(ChangedSince):
-        edits.undo(session, first, now=NOW, account="S", note="")
-    undone = edits.undo(session, second, now=NOW, account="S", note="")
+        edits.undo(session, tiny, first, now=NOW, account="S", note="")
+    undone = edits.undo(session, tiny, second, now=NOW, account="S", note="")
     with pytest.raises(AlreadyUndone):
-        edits.undo(session, second, now=NOW, account="S", note="")
+        edits.undo(session, tiny, second, now=NOW, account="S", note="")
     assert names_on(session, "west-station", date(2026, 1, 1)) == "Uus"
-    edits.undo(session, undone, now=NOW, account="S", note="")
+    edits.undo(session, tiny, undone, now=NOW, account="S", note="")
     assert names_on(session, "west-station", date(2026, 1, 1)) == "Uuem"
     files = session.scalars(select(model.Edition.id).where(model.Edition.dataset == "")).first()
     with pytest.raises(NoEdit):
-        edits.undo(session, files, now=NOW, account="S", note="")
+        edits.undo(session, tiny, files, now=NOW, account="S", note="")
 
 
 def test_the_history_tells_who_changed_what_and_why(session, tiny):
@@ -405,6 +405,18 @@ def test_a_proposal_changes_nothing_until_it_is_accepted_and_then_names_both(ses
         proposals.accept(session, tiny, number, by="Steward", now=NOW)
 
 
+def test_a_proposal_keeps_no_point_that_is_finer_than_the_layer_may_tell(session, tiny):
+    key = next(row.key for row in places.bodies(session, as_of=date(2026, 1, 1)) if row.layer == "villages")
+    number = propose(
+        session, tiny, key=key, lat="58.3123", lon="24.3123", precision="settlement", settlement="1001"
+    )
+
+    kept = proposals.one(session, number).change.cells
+
+    assert (kept["lat"], kept["lon"]) == ("58.25", "24.25")
+    proposals.accept(session, tiny, number, by="Steward", now=NOW)
+
+
 def test_a_proposal_that_others_overtook_is_shown_and_not_written(session, tiny):
     number = propose(session, tiny, name="Uus")
     edit(session, tiny, name="Teine")
@@ -424,6 +436,19 @@ def test_a_proposal_is_declined_with_a_reason_and_forgotten(session, tiny):
 
     (mine,) = proposals.of(session, "Watch of West")
     assert (mine.state, mine.reason, mine.change.cells) == ("declined", "It is not so", {})
+
+
+def test_edits_are_taken_back_one_after_the_other(session, tiny):
+    numbers = [edit(session, tiny, name=name) for name in ("One", "Two", "Three")]
+
+    for number, left in zip(reversed(numbers), ("Two", "One", "Lääne jaoskond"), strict=True):
+        undone = edits.undo(session, tiny, number, now=NOW, account="S", note="")
+        assert names_on(session, "west-station", date(2026, 1, 1)) == left
+        assert edits.latest(session)[0].undoes == number
+        with pytest.raises(AlreadyUndone):
+            edits.undo(session, tiny, number, now=NOW, account="S", note="")
+    edits.undo(session, tiny, undone, now=NOW, account="S", note="")
+    assert names_on(session, "west-station", date(2026, 1, 1)) == "One"
 
 
 # --- Any history, against a slow twin: a word for every day
@@ -459,9 +484,8 @@ def test_any_history_tells_every_day_what_was_written_of_it(session, tiny, steps
             if what == "undo":
                 if written:
                     number, twin = written.pop()
-                    edits.undo(session, number, now=NOW, account="S", note="")
+                    edits.undo(session, tiny, number, now=NOW, account="S", note="")
                     assert days_told(session) == twin
-                    written.clear()  # What was written before has been changed since.
                 continue
             state = thing.states[which % len(thing.states)]
             inside = [

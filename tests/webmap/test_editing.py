@@ -236,6 +236,14 @@ def test_who_is_limited_to_an_area_edits_nothing_elsewhere(door):
     )
 
 
+def test_who_is_limited_to_a_layer_begins_nothing_in_another(door):
+    limited = door.visitor(door.account(name="villages", layers=("villages",)))
+
+    assert limited.get("/en/edit/body/new?layer=villages").status_code == 200
+    assert limited.get("/en/edit/body/new?layer=police").status_code == 403
+    assert limited.get("/en/edit/body/new?layer=counties").status_code == 404
+
+
 def test_a_form_without_its_seal_writes_nothing(steward):
     review = look(steward, WEST, name_en="New station")
     sent = {name: html.unescape(value) for name, value in _FIELD.findall(review.text) if name != "csrf_token"}

@@ -37,16 +37,19 @@
 
   const shape = () => {
     const field = document.getElementById("shape");
-    const told = box.querySelector(".told");
+    const told = box.querySelector(".corners");
     const group = L.featureGroup().addTo(map);
-    const MOST = 400; // More handles than this make a browser slow; only those in view are shown.
+    const MOST = 120; // More handles than this hide the shape; then one zooms in.
     let rings = []; // Polygons as rings of [lon, lat], each without its last corner, which repeats the first.
     let drawing = false;
 
+    const inView = (frame) => rings.flat(2).filter(([lon, lat]) => frame.contains([lat, lon])).length;
+    const isCrowded = () => inView(map.getBounds().pad(0.1)) > MOST;
     const save = () => {
       const closed = rings.map((polygon) => polygon.map((ring) => [...ring, ring[0]]));
       field.value = rings.length && rings.every((polygon) => polygon[0].length > 2) ? JSON.stringify({ type: "MultiPolygon", coordinates: closed }) : "";
       told.textContent = told.dataset.drawn.replace("{count}", rings.flat(2).length);
+      if (isCrowded()) told.textContent += `. ${told.dataset.many}`;
     };
     const icon = (between) => L.divIcon({ className: between ? "corner between" : "corner", iconSize: between ? [14, 14] : [20, 20] });
     const handle = (ring, at) => {
@@ -75,13 +78,12 @@
     const show = () => {
       group.clearLayers();
       const frame = map.getBounds().pad(0.1);
-      let shown = 0;
+      const isFull = isCrowded();
       for (const polygon of rings) {
         L.polygon(polygon.map((ring) => ring.map(([lon, lat]) => [lat, lon])), { color: "#6a3d9a", weight: 2, fillOpacity: 0.12, interactive: false }).addTo(group);
         for (const ring of polygon) {
           ring.forEach(([lon, lat], at) => {
-            if (shown > MOST || !frame.contains([lat, lon])) return;
-            shown += 1;
+            if (isFull || !frame.contains([lat, lon])) return;
             handle(ring, at).addTo(group);
             if (!drawing && ring.length > 2) middle(ring, at).addTo(group);
           });

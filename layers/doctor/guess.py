@@ -110,7 +110,7 @@ def _test(one: Field, known: Known) -> Callable[[str], bool] | None:
     if one.key in (NORTH, EAST):
         return lambda cell: _is_number(values.number(cell).text)
     if one.key in ("valid_from", "valid_to", "as_of"):
-        return lambda cell: values.day(cell).text[:4].isdigit()
+        return lambda cell: values.day(cell).text[:4].isdecimal()
     if one.key == "source_url":
         return lambda cell: values.web(cell).text.startswith(("https://", "http://"))
     return None

@@ -66,7 +66,7 @@ def day(text: str) -> Read:
     if value[:10] in _NO_DAY:
         said = Sentence("“{text}” is what programs write where no date is known: left blank.", text=text)
         return Read("", said)
-    if value.isdigit() and _DAYS[0] <= int(value) <= _DAYS[1]:
+    if value.isascii() and value.isdigit() and _DAYS[0] <= int(value) <= _DAYS[1]:
         told = (_DAY_0 + timedelta(days=int(value))).isoformat()
         return Read(
             told, Sentence("“{text}” is a spreadsheet's day: read as {value}.", text=text, value=told)

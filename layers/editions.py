@@ -24,6 +24,7 @@ from layers.columns import batches, wkb_of
 from layers.errors import N_, Invalid, NotFound
 from layers.model import (
     EDITS,
+    RENEWED,
     Area,
     Base,
     Body,
@@ -77,6 +78,10 @@ class EditionNotFound(NotFound):
 
 class OfFiles(Invalid):
     text = N_("Edition {number} holds the instance's own files: change the files instead.")
+
+
+class NothingToUndo(Invalid):
+    text = N_("Edition {number} only shows again what another had hidden: there is nothing to undo.")
 
 
 class AlreadyUndone(Invalid):
@@ -392,6 +397,7 @@ def _renewed(session: Session, layer: str, dataset: str, *, now: datetime, accou
     newest = select(Edition).where(Edition.table_name == layer, Edition.dataset == dataset)
     last = session.scalars(newest.order_by(Edition.id.desc()).limit(1)).one()
     edition = _like(last, now=now, account=account)
+    edition.undoes = RENEWED
     session.add(edition)
     session.flush()
     return int(edition.id)
@@ -439,6 +445,7 @@ def undo(session: Session, number: int, *, now: datetime, account: str = "", not
     Raises:
         EditionNotFound: there is none of this number.
         OfFiles: it was read from the instance's files.
+        NothingToUndo: it changed nothing of its dataset.
         AlreadyUndone: a later edition undoes it.
         ChangedSince: a later edition has changed what it brought.
     """
@@ -447,6 +454,8 @@ def undo(session: Session, number: int, *, now: datetime, account: str = "", not
         raise EditionNotFound(number=number)
     if not old.dataset:
         raise OfFiles(number=number)
+    if old.undoes == RENEWED:
+        raise NothingToUndo(number=number)
     if by := session.scalar(select(Edition.id).where(Edition.undoes == number)):
         raise AlreadyUndone(number=number, by=by)
     steps = {table: step for table in TABLES if (step := _step(session, table, old)).keys}
@@ -466,7 +475,9 @@ def undo(session: Session, number: int, *, now: datetime, account: str = "", not
 
 @dataclass(frozen=True)
 class _Step:
-    """What an edition did in a table: rows that it brought, and which of its own dataset it took away."""
+    """What an edition did in a table: rows that it brought, or those in which they are shown again, and which
+    rows of its own dataset it took away.
+    """
 
     brought: Sequence[Any]
     took: Sequence[int]
@@ -477,16 +488,22 @@ def _step(session: Session, table: str, old: Edition) -> _Step:
     """Raises ChangedSince when a later edition of the dataset has touched the same."""
     fact = TABLES[table]
     own = fact.edition_id.in_(_editions_of(old.table_name, old.dataset))
-    brought = session.execute(select(fact.id, fact.key).where(fact.edition_id == old.id)).all()
+    brought = session.execute(select(fact.key, fact.valid_from).where(fact.edition_id == old.id)).all()
     took = select(fact.id, fact.key).where(fact.retired_in == old.id, own)
     taken = session.execute(took.where(fact.edition_id != old.id)).all()
     keys = {row.key for row in (*brought, *taken)}
-    later = or_(fact.edition_id > old.id, fact.retired_in > old.id)
+    renewed = select(Edition.id).where(Edition.undoes == RENEWED)
+    later = or_(*((step > old.id) & step.not_in(renewed) for step in (fact.edition_id, fact.retired_in)))
     query = select(fact.key, fact.edition_id, fact.retired_in).where(own, later).order_by(fact.key)
+    said = select(fact.id, fact.key, fact.valid_from).where(own, fact.retired_in.is_(None))
+    identities = {(row.key, row.valid_from) for row in brought}
+    now_said: list[Any] = []
     for some in batches(sorted(keys)):
         if found := session.execute(query.where(fact.key.in_(some)).limit(1)).first():
             raise ChangedSince(later=max(found.edition_id, found.retired_in or 0), key=found.key)
-    return _Step(brought, [row.id for row in taken], keys)
+        rows = session.execute(said.where(fact.key.in_(some))).all()
+        now_said += [row for row in rows if (row.key, row.valid_from) in identities]
+    return _Step(now_said, [row.id for row in taken], keys)
 
 
 # --- What a plan would hide, and how much moves

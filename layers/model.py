@@ -19,6 +19,8 @@ Words = dict[str, Any]
 """Words by language: {"et": …, "en": …}."""
 EDITS = "edits"
 """The dataset of what people correct by hand."""
+RENEWED = 0
+"""What an edition undoes that only shows again."""
 NOT_KEPT = {"kept": False}
 """`info` of a table that no backup keeps: what is made of other tables, or opens a door (sessions)."""
 
@@ -39,7 +41,8 @@ class Edition(Base):
 
     `dataset` tells whose rows they are: "" are the files of the instance, EDITS what people correct by hand,
     and every other name a source that a steward keeps importing; `how` remembers how its columns were read.
-    `account` says who brought it, and `undoes` the edition that it takes back.
+    `account` says who brought it, and `undoes` the edition that it takes back, or RENEWED where it changes
+    nothing of its dataset: rows that a stronger one had hidden are shown again in it.
     """
 
     __tablename__ = "edition"

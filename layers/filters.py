@@ -150,7 +150,7 @@ def _values(own: str, part: str, areas: Iterable[str]) -> Set[str]:
 
 
 def _says(wanted: Iterable[str], *told: Words) -> bool:
-    """Whether every word stands somewhere, also inside a longer one: in Estonian most words are compounds."""
+    """Whether every word stands somewhere, also inside a longer one: many languages write compounds."""
     return all(any(word in _folded(text) for words in told for text in words.values()) for word in wanted)
 
 

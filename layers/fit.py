@@ -9,10 +9,10 @@ Measured by `scripts/fit_check.py` on Estonia's 49 cases (27 practices, 5 of the
 Each case was held out and its practices guessed from its place and its parties:
 
     guess          hit@1   hit@3     MRR
-    fit            0.265   0.714   0.508
-    place only     0.184   0.490   0.390    (the pages know the place, not who would take part)
-    parties only   0.061   0.224   0.224
-    popularity     0.000   0.408   0.262
+    fit            0.265   0.694   0.506
+    place only     0.184   0.469   0.390    (the pages know the place, not who would take part)
+    parties only   0.061   0.224   0.225
+    popularity     0.000   0.408   0.261
     nearest        0.163   0.449   0.348
 
 So place and parties together are clearly better than both simple guesses; the place alone only a little

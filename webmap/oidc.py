@@ -1,4 +1,4 @@
-"""Signing in through an OpenID Connect provider, as Estonia's TARA; the only door to Authlib and joserfc.
+"""Signing in through an OpenID Connect provider, as TARA is one; the only door to Authlib and joserfc.
 
 The authorization code with PKCE, state and nonce. What is believed is the signed ID token alone, and of it
 the subject alone: TARA's is a personal code, so it is digested with the installation's key before anything

@@ -13,7 +13,7 @@ from flask_babel import gettext, ngettext
 from layers import confirmations, freshness, linkcheck, worklist
 from layers.errors import N_
 from layers.worklist import Item
-from webmap import ages, context, db, i18n, names, params, signin, stewards
+from webmap import ages, context, db, i18n, names, params, shading, signin, stewards
 from webmap.db import House, Revisions
 from webmap.planning import tables
 
@@ -47,6 +47,7 @@ def work() -> ResponseReturnValue:
     page = make_response(
         render_template(
             "pages/worklist.html",
+            shade=next((key for key, one in reversed(shading.offered().items()) if one.is_of_age), ""),
             found=found[asked.start : asked.start + _A_PAGE],
             total=len(found),
             asked_for=asked,

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from layers.columns import Letters
-from layers.model import Base
+from layers.model import NOT_KEPT, Base
 
 
 class AccountRow(Base):
@@ -36,6 +36,7 @@ class SessionRow(Base):
     """One browser that is signed in; `device` tells its owner which, `way` is "password" or "provider"."""
 
     __tablename__ = "account_session"
+    __table_args__ = {"info": NOT_KEPT}  # noqa: RUF012 (SQLAlchemy reads it)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token: Mapped[str] = mapped_column(Letters, unique=True)
@@ -50,6 +51,7 @@ class InvitationRow(Base):
     """A link with which its account chooses a password, once and until a moment. One for each account."""
 
     __tablename__ = "account_invitation"
+    __table_args__ = {"info": NOT_KEPT}  # noqa: RUF012 (SQLAlchemy reads it)
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
     token: Mapped[str] = mapped_column(Letters, unique=True)

@@ -33,7 +33,7 @@ STATES = (USED, REPAIRED, REFUSED)
 class How:
     """How a table is to be read. `columns`: field → column. `same`: field → what holds for every row.
 
-    `crs` is what a person says of the coordinates ("EPSG:3301", or "EPSG:3301:swapped"), "" to find it out.
+    `crs` is what a person says of the coordinates ("EPSG:3035", or "EPSG:3035:swapped"), "" to find it out.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)

@@ -76,7 +76,7 @@ def known(session: Session, instance: Instance, *, as_of: date) -> Known:
 
 
 def _kind_words(called: Iterable[Iterable[str]]) -> frozenset[str]:
-    """The last words that so many names share that they must say what it is: küla, vald, commune."""
+    """The last words that so many names share that they must say what it is: village, commune."""
     last = Counter(
         words[-1] for names in called for name in names if (words := letters.fold(name).split())[1:]
     )

@@ -73,7 +73,7 @@ class Table:
     columns: tuple[str, ...]
     geometry: str
     crs: str
-    """"EPSG:3301", a definition as WKT, or "" where the file does not say."""
+    """"EPSG:3035", a definition as WKT, or "" where the file does not say."""
     encoding: str
     notes: tuple[Note, ...]
     rows: int

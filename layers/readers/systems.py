@@ -15,7 +15,7 @@ Bounds = tuple[float, float, float, float]
 
 @lru_cache(maxsize=64)
 def named(said: str) -> str:
-    """A definition in any form that PROJ knows → "EPSG:3301", WKT where it has no number, "" for nonsense."""
+    """A definition in any form that PROJ knows → "EPSG:3035", WKT where it has no number, "" for nonsense."""
     if not said.strip():
         return ""
     if said.upper().rsplit(":", 1)[-1] == "CRS84":

@@ -56,7 +56,7 @@ def fill(engine):
         make.an_area(session, code="01", names={"et": "Lääs 🜁", "en": 'West "quoted"\nline'})
         make.an_area(session, code="02", shape=shapely.box(25, 58, 26, 59), facts={"population": "12"})
         make.a_body(session, key="mapped", serves=["county:01", "county:02"])
-        make.a_body(session, key="listed", at=None, hidden=True)
+        make.a_body(session, key="listed", at=None, hidden_in=1)
         make.a_settlement(session, key="1001", population=120)
         make.a_practice(session, key="alpha")
         make.a_case(session, key="story", at=(25, 58.5), bodies=["mapped"], areas=["county:01"])
@@ -399,7 +399,7 @@ def test_a_backup_of_an_earlier_schema_is_brought_up(tmp_path, instance, other, 
         restoring.restore(engine, backup, instance, now=LATER)
 
     with store.reading(engine, srid=make.SRID) as session:
-        session.execute(update(Body).where(Body.key == "listed").values(hidden=True))  # Not known then.
+        session.execute(update(Body).where(Body.key == "listed").values(hidden_in=1))  # Not known then.
         found = make.everything(session)
     found.pop("revision")
     assert found == wanted

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from flask import got_request_exception
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from werkzeug.routing import IntegerConverter
 
 from layers import catalog, geo, starter
 from layers.geo import Bbox
@@ -48,7 +49,11 @@ def walk(app, languages, **values):
             for language in languages:
                 asked = {"layer": "police", "revision": 1, "z": 1, "x": 0, "y": 0, **VALUES, **values}
                 asked["language"] = language
-                _, url = rule.build({name: asked[name] for name in rule.arguments})
+                numbers = {
+                    name for name, kind in rule._converters.items() if isinstance(kind, IntegerConverter)
+                }
+                given = {name: asked.get(name, 1 if name in numbers else "x") for name in rule.arguments}
+                _, url = rule.build(given)
                 for address in (url, f"{url}{'&' if '?' in url else '?'}lat=54.3&lon=9.5"):
                     found[address] = site.look(client, address)
         waiting = [f"/{language}/" for language in languages]

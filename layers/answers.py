@@ -242,7 +242,11 @@ def _far_m(east_m: float, north_m: float) -> float:
 
 
 def _way_between(here: _Here, end: shapely.Point) -> Way:
-    east_m, north_m = end.x - here.east_m, end.y - here.north_m
+    return way(end.x - here.east_m, end.y - here.north_m)
+
+
+def way(east_m: float, north_m: float) -> Way:
+    """The straight way so far to the east and north: metres to the tenth, degrees from grid north."""
     return _way(_far_m(east_m, north_m), east_m, north_m)
 
 

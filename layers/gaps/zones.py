@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date
-from math import atan2, degrees
 
 import numpy as np
 import shapely
 
+from layers import answers
 from layers.answers import Way
 from layers.contacts import SEATS
 from layers.gaps.demand import Demand
@@ -110,6 +110,4 @@ def middles(zones: tuple[Zone, ...]) -> Numbers:
 
 def way(start: tuple[float, float], end: tuple[float, float]) -> Way:
     """The straight way between metric points: metres to the tenth, degrees from grid north."""
-    east_m, north_m = end[0] - start[0], end[1] - start[1]
-    distance_m = float(np.hypot(east_m, north_m).round(1))
-    return Way(distance_m, round(degrees(atan2(east_m, north_m)) % 360, 1) if distance_m else None)
+    return answers.way(end[0] - start[0], end[1] - start[1])

@@ -15,6 +15,7 @@ from flask_babel import gettext
 
 from layers import geo
 from layers.errors import N_
+from layers.exports import harmless
 from layers.gaps import seams
 from layers.gaps.seams import Piece
 from webmap import big, context, db, drawn, i18n, maps, names, packed, params
@@ -131,13 +132,8 @@ def _csv(found: Found, table: str) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(head)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
     return stream.getvalue()
-
-
-def _harmless(cell: Any) -> Any:
-    """A spreadsheet takes text that begins so for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 Rows = Iterable[Sequence[Any]]

@@ -16,7 +16,7 @@ from layers.errors import N_
 from layers.readers import letters, systems, tables
 from layers.readers.cells import Notebook
 from layers.readers.plain import Limits, Unreadable
-from layers.readers.tables import Found, Row
+from layers.readers.tables import Found, Growing, Row
 
 _CHUNK = 1 << 20
 _LONGEST = 256 << 20
@@ -199,7 +199,7 @@ def read(path: Path, *, file: str, name: str, limits: Limits) -> Found:
     return Found(
         file=file,
         name=name,
-        names=features.names,
+        names=features.columns.names,
         walk=features.walk,
         has_shapes=True,
         system=features.system,
@@ -209,11 +209,10 @@ def read(path: Path, *, file: str, name: str, limits: Limits) -> Found:
 
 class _Features:
     def __init__(self, path: Path, file: str, limits: Limits) -> None:
-        self._path, self._file, self._limits = path, file, limits
-        self._column: dict[str, int] = {}
+        self._path, self._file = path, file
         self._crs: Any = None
         self._wide = False
-        self.names: list[str] = []
+        self.columns = Growing(limits)
         self.notes = Notebook()
 
     def system(self) -> str:
@@ -253,23 +252,7 @@ class _Features:
         if properties is not None and not isinstance(properties, dict):
             notes.add(number, N_("The properties of this feature are no object; they were left out."))
         shape = self._drawn(number, feature.get("geometry"), notes)
-        return number, self._cells(cells), shape
-
-    def _cells(self, properties: dict[str, Any]) -> list[object]:
-        for key in properties:
-            if key not in self._column:
-                if len(self.names) >= self._limits.columns:
-                    text = N_(
-                        "The features have more than {most:,} different properties. Leave out those that "
-                        "are not needed."
-                    )
-                    raise Unreadable(text, most=self._limits.columns)
-                self._column[key] = len(self.names)
-                self.names.append(key)
-        row: list[object] = [None] * len(self.names)
-        for key, value in properties.items():
-            row[self._column[key]] = value
-        return row
+        return number, self.columns.row(cells), shape
 
     def _drawn(self, number: int, geometry: Any, notes: Notebook) -> object:
         if geometry is None:

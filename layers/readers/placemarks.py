@@ -16,9 +16,9 @@ import shapely
 from layers.errors import N_
 from layers.readers import xml
 from layers.readers.cells import Notebook
-from layers.readers.plain import Limits, Unreadable
+from layers.readers.plain import Limits
 from layers.readers.systems import WGS84
-from layers.readers.tables import Found, Row
+from layers.readers.tables import Found, Growing, Row
 
 _PLAIN = ("name", "description", "address", "phoneNumber", "Snippet")
 _TIMES = ("when", "begin", "end")
@@ -46,7 +46,7 @@ def gpx(path: Path, *, file: str, name: str, limits: Limits) -> Found:
 
 def _found(path: Path, file: str, name: str, limits: Limits, kind: "type[_Marks]") -> Found:
     marks = kind(path, file, limits)
-    return Found(file=file, name=name, names=marks.names, walk=marks.walk, has_shapes=True, crs=WGS84)
+    return Found(file=file, name=name, names=marks.columns.names, walk=marks.walk, has_shapes=True, crs=WGS84)
 
 
 class _Marks:
@@ -57,8 +57,7 @@ class _Marks:
 
     def __init__(self, path: Path, file: str, limits: Limits) -> None:
         self._path, self._file, self._limits = path, file, limits
-        self._column: dict[str, int] = {}
-        self.names: list[str] = []
+        self.columns = Growing(limits)
 
     def said(self, mark: Element, folders: list[str], row: int, notes: Notebook) -> dict[str, str]:
         raise NotImplementedError
@@ -85,7 +84,7 @@ class _Marks:
                 inside -= 1
                 number += 1
                 said = self.said(element, folders, number, notes)
-                yield number, self._cells(said), self.drawn(element, number, notes)
+                yield number, self.columns.row(said), self.drawn(element, number, notes)
             elif tag in passed:
                 passed[tag] += 1
             if not inside:
@@ -93,22 +92,6 @@ class _Marks:
         for tag, count in passed.items():
             if count:
                 notes.add(0, _PASSED[tag], count=count)
-
-    def _cells(self, said: dict[str, str]) -> list[object]:
-        for key in said:
-            if key not in self._column:
-                if len(self.names) >= self._limits.columns:
-                    text = N_(
-                        "The features have more than {most:,} different properties. Leave out those that "
-                        "are not needed."
-                    )
-                    raise Unreadable(text, most=self._limits.columns)
-                self._column[key] = len(self.names)
-                self.names.append(key)
-        row: list[object] = [None] * len(self.names)
-        for key, value in said.items():
-            row[self._column[key]] = value
-        return row
 
 
 class _Placemarks(_Marks):

@@ -1,6 +1,6 @@
 """Rows as a format's room finds them → a Table: cleaned, bounded, counted, told twice alike."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -36,6 +36,36 @@ class Found:
     system: Callable[[], str] | None = None
     """Asked after the first walk, where only the end of a file tells its coordinate system."""
     notes: Notebook = field(default_factory=Notebook)
+
+
+class Growing:
+    """The columns of a file whose rows name their own, as features do: each row may bring a new one."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.names: list[str] = []
+        self._at: dict[str, int] = {}
+        self._most = limits.columns
+
+    def row(self, said: Mapping[str, object]) -> list[object]:
+        """The values of a row in the order of the columns so far.
+
+        Raises:
+            Unreadable: there are more columns than the limits allow.
+        """
+        for key in said:
+            if key not in self._at:
+                if len(self.names) >= self._most:
+                    text = N_(
+                        "The features have more than {most:,} different properties. Leave out those that "
+                        "are not needed."
+                    )
+                    raise Unreadable(text, most=self._most)
+                self._at[key] = len(self.names)
+                self.names.append(key)
+        row: list[object] = [None] * len(self.names)
+        for key, value in said.items():
+            row[self._at[key]] = value
+        return row
 
 
 @dataclass

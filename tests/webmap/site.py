@@ -127,7 +127,7 @@ def inside(page):
     return [link for link in found if not urlsplit(link).netloc]
 
 
-_CHOICES = 25  # So many choices of one list are read: together they are without end.
+_CHOICES = 8  # So many choices of one list are read: together they are without end.
 _CARDS = 25  # One of so many safety cards is read: each is set in type, which takes a second.
 _FILES = re.compile(r"\.(atom|csv|ics|pdf|txt|vcf)(\?|$)")
 

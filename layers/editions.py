@@ -18,7 +18,7 @@ import shapely
 from sqlalchemy import Select, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from layers import columns, dates, outlines
+from layers import columns, dates, outlines, store
 from layers.catalog import Resource
 from layers.columns import batches, wkb_of
 from layers.errors import N_, Invalid, NotFound
@@ -39,7 +39,6 @@ from layers.model import (
     Event,
     Page,
     Practice,
-    Revision,
     Serves,
     Settlement,
     is_shown,
@@ -180,7 +179,7 @@ def apply(
     touched = settle(session, source.table, keys, edition=edition, now=now)
     _draw(session, plan)
     for layer in sorted(touched | ({source.resource.name} if not plan.does_nothing else set())):
-        raise_revision(session, layer)
+        store.raise_revision(session, layer)
     return int(edition.id)
 
 
@@ -201,7 +200,7 @@ def end(
         ended += [row.key for row in rows]
         touched |= _give_back(session, table, rows, edition, now=now)
     for layer in sorted(touched):
-        raise_revision(session, layer)
+        store.raise_revision(session, layer)
     return Plan(source, retired=tuple(retired), ended=tuple(ended))
 
 
@@ -295,13 +294,6 @@ def _draw(session: Session, plan: Plan) -> None:
 def _digests(rows: Sequence[Row]) -> Iterator[str]:
     for some in batches(rows):
         yield from digests(some)
-
-
-def raise_revision(session: Session, layer: str) -> None:
-    revision = session.get(Revision, layer) or Revision(layer=layer, number=0)
-    revision.number += 1
-    session.add(revision)
-    session.flush()
 
 
 # --- Which dataset speaks
@@ -469,7 +461,7 @@ def undo(session: Session, number: int, *, now: datetime, account: str = "", not
             _copy(session, table, id_, edition=edition.id)
         touched |= _give_back(session, table, step.brought, edition, now=now, also=step.keys)
     for layer in sorted(touched):
-        raise_revision(session, layer)
+        store.raise_revision(session, layer)
     return int(edition.id)
 
 

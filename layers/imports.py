@@ -85,7 +85,7 @@ def _forget(session: Session, instance: Instance, found: Sequence[Source]) -> No
     gazetteer = next((source.rows for source in found if source.resource.name == "settlements"), ())
     for name, keeper in privacy.keepers(instance, gazetteer).items():
         if (_forget_areas if keeper.layer.of == "areas" else _forget_points)(session, keeper):
-            editions.raise_revision(session, name)
+            store.raise_revision(session, name)
 
 
 def _forget_points(session: Session, keeper: Keeper) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select, update
 
-from layers import catalog, editions, imports, store
+from layers import catalog, imports, store
 from layers.model import Body, Settlement
 from tests import make
 from tests.webmap import site
@@ -85,7 +85,7 @@ def test_a_running_server_tells_the_restored_state_at_once(house, tmp_path):
         assert first.count("West station") > 1
         with store.writing(house, srid=make.SRID) as session:
             session.execute(update(Body).values(names={"en": "Changed since"}))
-            editions.raise_revision(session, "police")
+            store.raise_revision(session, "police")
             session.commit()
         assert "Changed since" in ask()
         assert run("restore", tmp_path / "a.backup", "--write")[0] == 0

@@ -18,6 +18,7 @@ import shapely
 from sqlalchemy.orm import Session
 
 from layers import dates, geo, places, practices, store
+from layers.catalog import Words
 from layers.geo import Place
 from layers.places import Area, Body
 from layers.practices import Case
@@ -78,7 +79,8 @@ class Snapshot:
     `sharing` those of the cases that are of it. `able` tells which organisations of a layer can do
     something, by layer and capability ("" for anything); those that are closed can do nothing. `homes` are
     kind and key of an organisation's own county and municipality. `of_kind` has the positions of areas by
-    kind, `boxes` are their west, south, east, north; `tree` finds them.
+    kind, `names` their names by key, the newest where they changed, `boxes` their west, south, east, north;
+    `tree` finds them.
     """
 
     srid: int
@@ -95,6 +97,7 @@ class Snapshot:
     sizes_m2: Numbers
     boxes: Numbers
     of_kind: Mapping[str, tuple[int, ...]]
+    names: Mapping[str, Words]
     tree: shapely.STRtree
     cases: tuple[Case, ...]
     case_days: Days
@@ -207,6 +210,7 @@ def take(session: Session, kinds: Iterable[str]) -> Snapshot:
         sizes_m2=shapely.area(shapes),
         boxes=shapely.bounds(shapes).reshape(-1, 4),
         of_kind=_by_key([area.kind] for area, _ in states),
+        names={area.key: area.names for area, _ in states},
         tree=shapely.STRtree(shapes),
         cases=tuple(cases),
         # A case is there from its beginning on; its lessons outlast its end.

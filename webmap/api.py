@@ -6,11 +6,12 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 
 from layers import places
-from webmap import context, db, fits, histories, hits, i18n, names, openapi, packed, params, replies, written
+from webmap import context, db, fits, histories, hits, i18n, names, openapi, packed, params, replies
 from webmap.db import House, Revisions
 
 bp = Blueprint("api", __name__, url_prefix="/api")
@@ -31,7 +32,8 @@ def answer() -> ResponseReturnValue:
     if params.one_of(args, "format", {"json": "", "text": ""}) == "text":
         response = Response(render_template("answer.txt", reply=reply), mimetype="text/plain")
     else:
-        response = Response(written.written(reply), mimetype="application/json")
+        # A third of the time that Python's own writer takes, which was a seventh of an answer.
+        response = Response(msgspec.json.encode(reply), mimetype="application/json")
     # No fact may be told as current after the midnight on which it expires.
     return packed.conditional(response, f"public, max-age={min(60, params.seconds_left_today())}")
 

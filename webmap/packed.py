@@ -4,6 +4,10 @@ import gzip
 
 from flask import Response, request
 
+_CONDITIONS = frozenset(
+    ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
+)
+
 
 def pack(body: bytes) -> bytes:
     """The same bytes at every time: what is kept and compared."""
@@ -34,5 +38,6 @@ def conditional(response: Response, kept: str) -> Response:
     """The same answer with its Cache-Control and an ETag; empty for a visitor who has it already."""
     response.headers["Cache-Control"] = kept
     response.add_etag()
-    response.make_conditional(request)
+    if not _CONDITIONS.isdisjoint(request.environ):
+        response.make_conditional(request)
     return response

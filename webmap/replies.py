@@ -476,8 +476,10 @@ def _named(voice: Voice, key: str) -> Shape:
 
 
 @_kept
-def _area_name(_voice: Voice, key: str) -> str:
-    return names.area(key)
+def _area_name(voice: Voice, key: str) -> str:
+    # Of 20,000 areas nearly every place names one for the first time: the store would be asked for each.
+    found = voice.known.names.get(key)
+    return names.area(key) if found is None else i18n.plain(found) or key
 
 
 def _url(endpoint: str, **values: Any) -> str:

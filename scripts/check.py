@@ -17,6 +17,8 @@ import prepare
 import problems
 
 STEPS = ("format", "lint", "types", "imports", "texts", "tests")
+# A file stays with one process, for what its tests share is made once; `-n 0` runs them in a row.
+_SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -43,7 +45,7 @@ def command(step: str, *, house: prepare.House, others: list[str], ci: bool) -> 
     if step == "texts":
         return [str(house.python), str(house.root / "scripts" / "check_texts.py")]
     # Where everything was installed for it, nothing may be skipped in silence.
-    return [*python, "pytest", *(["--require-all"] if ci else []), *others]
+    return [*python, "pytest", *_SIDE_BY_SIDE, *(["--require-all"] if ci else []), *others]
 
 
 def run(step: str, line: list[str], *, root: Path, env: Mapping[str, str]) -> int:

@@ -18,7 +18,7 @@ from layers.catalog import Instance, Role
 from layers.errors import AreaNotFound
 from layers.places import Area, Body, Count
 from layers.practices import Case
-from layers.snapshot import Snapshot
+from layers.snapshot import Days, Snapshot
 
 SEATS = ("county", "municipality")
 """Kinds of area in which an organisation can be seated."""
@@ -88,12 +88,12 @@ def here(
     known: Snapshot, instance: Instance, area: Area, *, as_of: date, counts: Iterable[Count] = ()
 ) -> tuple[RoleHere, ...]:
     """Who plays each role of the instance in an area, roles in their order, organisations by key."""
-    there = known.body_days.there(as_of)
     through = _through(known, area, as_of)
     counted = {count.layer for count in counts if count.area == area.key and count.number}
     found = []
     for role in instance.roles:
-        players = [i for i, body in enumerate(known.bodies) if there[i] and answers.plays(role, body)]
+        able = known.roster(role.layer, role.capabilities, as_of).able
+        players = [i for i, plays in enumerate(able) if plays]
         responsible = tuple(
             Responsible(known.bodies[i], through[i])
             for i in sorted(set(players) & set(through), key=lambda i: known.bodies[i].key)
@@ -125,9 +125,8 @@ def _playing(known: Snapshot, role: Role, area: Area, as_of: date) -> list[Area]
         return []
     if role.area == area.kind:
         return [area]
-    there = known.area_days.there(as_of)
-    inside = (one for i, one in enumerate(known.areas) if there[i] and one.parent == area.key)
-    return [one for one in inside if one.kind == role.area]
+    drawn = (known.areas[i] for i in known.drawn(role.area, as_of).positions.tolist())
+    return [one for one in drawn if one.parent == area.key]
 
 
 def position(known: Snapshot, key: str, *, as_of: date) -> int:
@@ -136,12 +135,16 @@ def position(known: Snapshot, key: str, *, as_of: date) -> int:
     Raises:
         AreaNotFound: it has no state at all.
     """
-    there = known.area_days.there(as_of)
-    states = [i for i, area in enumerate(known.areas) if area.key == key]
-    if not states:
+    if key not in known.area_states:
         kind, _, code = key.partition(":")
         raise AreaNotFound(kind=kind, code=code)
-    return next((i for i in states if there[i]), states[-1])
+    return _state(known.area_states[key], known.area_days, as_of)
+
+
+def _state(states: Sequence[int], days: Days, as_of: date) -> int:
+    """Which of something's states: that of the day, else its last."""
+    there = days.there(as_of, list(states))
+    return states[int(there.argmax())] if there.any() else states[-1]
 
 
 def _holding(known: Snapshot, area: Area, as_of: date) -> list[str]:
@@ -223,16 +226,8 @@ def _has_part(known: Snapshot, case: Case, area: Area, as_of: date) -> bool:
 
 def took_part(known: Snapshot, case: Case, *, as_of: date) -> tuple[Body, ...]:
     """The organisations of a case by key, as they were on the day; one that has ended, as it was last."""
-    there = known.body_days.there(as_of)
-    states: dict[str, list[int]] = {key: [] for key in sorted(case.bodies)}
-    for i, body in enumerate(known.bodies):
-        if body.key in states:
-            states[body.key].append(i)
-    return tuple(
-        known.bodies[next((i for i in positions if there[i]), positions[-1])]
-        for positions in states.values()
-        if positions
-    )
+    states = [known.body_states[key] for key in sorted(set(case.bodies)) if key in known.body_states]
+    return tuple(known.bodies[_state(one, known.body_days, as_of)] for one in states)
 
 
 def needs(instance: Instance, case: Case, bodies: Sequence[Body]) -> tuple[frozenset[str], ...]:
@@ -282,8 +277,7 @@ def _areas_of(known: Snapshot, instance: Instance, case: Case, as_of: date) -> t
         for role in instance.roles
         if role.area in SEATS and getattr(case, role.area) and set(role.parties).intersection(case.parties)
     ]
-    known_keys = {area.key for area in known.areas}
-    return tuple(known.areas[position(known, key, as_of=as_of)] for key in keys if key in known_keys)
+    return tuple(known.areas[position(known, key, as_of=as_of)] for key in keys if key in known.area_states)
 
 
 def silences(

@@ -18,7 +18,6 @@ import shapely
 from sqlalchemy.orm import Session
 
 from layers import dates, geo, places, practices, store
-from layers.catalog import Words
 from layers.geo import Place
 from layers.places import Area, Body
 from layers.practices import Case
@@ -75,12 +74,12 @@ class Roster(NamedTuple):
 class Snapshot:
     """Organisations, areas and cases with their metric coordinates (NaN where the place is not known).
 
+    `body_states` and `area_states` have the positions of the states of one, by its key and in their order.
     `serving` has the positions of the organisations that are responsible for an area, by its key, and
     `sharing` those of the cases that are of it. `able` tells which organisations of a layer can do
     something, by layer and capability ("" for anything); those that are closed can do nothing. `homes` are
     kind and key of an organisation's own county and municipality. `of_kind` has the positions of areas by
-    kind, `names` their names by key, the newest where they changed, `boxes` their west, south, east, north;
-    `tree` finds them.
+    kind, `boxes` are their west, south, east, north; `tree` finds them.
     """
 
     srid: int
@@ -88,16 +87,17 @@ class Snapshot:
     body_days: Days
     body_points: Numbers
     body_spots: tuple[Spot, ...]
+    body_states: Mapping[str, tuple[int, ...]]
     serving: Mapping[str, tuple[int, ...]]
     able: Mapping[tuple[str, str], Flags]
     homes: tuple[tuple[tuple[str, str], ...], ...]
     areas: tuple[Area, ...]
+    area_states: Mapping[str, tuple[int, ...]]
     area_days: Days
     shapes: geo.Shapes
     sizes_m2: Numbers
     boxes: Numbers
     of_kind: Mapping[str, tuple[int, ...]]
-    names: Mapping[str, Words]
     tree: shapely.STRtree
     cases: tuple[Case, ...]
     case_days: Days
@@ -116,6 +116,12 @@ class Snapshot:
         hits = found[self.area_days.there(as_of, found)].tolist()
         sized = [*((self.areas[i], self.sizes_m2.item(i)) for i in hits), *more]
         return [area for area, _ in sorted(sized, key=lambda one: (-one[1], one[0].key))]
+
+    def bodies_of(self, layer: str, *, as_of: date) -> list[Body]:
+        """The organisations of a layer on a day, closed ones too, by county and name."""
+        there = self.body_days.there(as_of)
+        found = [body for i, body in enumerate(self.bodies) if there[i] and body.layer == layer]
+        return sorted(found, key=lambda body: (body.county, body.name, body.key, body.valid_from))
 
     def roster(self, layer: str, capabilities: tuple[str, ...], as_of: date) -> Roster:
         """Who of a layer could do one of some things (none: anything) on a day."""
@@ -201,16 +207,17 @@ def take(session: Session, kinds: Iterable[str]) -> Snapshot:
         body_days=_days((body.valid_from, body.valid_to) for body in bodies),
         body_points=body_points,
         body_spots=_spots(body_points, bodies),
+        body_states=_by_key([body.key] for body in bodies),
         serving=_by_key(body.serves for body in bodies),
         able=_able(bodies),
         homes=tuple(_homes(body) for body in bodies),
         areas=tuple(area for area, _ in states),
+        area_states=_by_key([area.key] for area, _ in states),
         area_days=_days((area.valid_from, area.valid_to) for area, _ in states),
         shapes=shapes,
         sizes_m2=shapely.area(shapes),
         boxes=shapely.bounds(shapes).reshape(-1, 4),
         of_kind=_by_key([area.kind] for area, _ in states),
-        names={area.key: area.names for area, _ in states},
         tree=shapely.STRtree(shapes),
         cases=tuple(cases),
         # A case is there from its beginning on; its lessons outlast its end.

@@ -19,7 +19,7 @@ from webmap.settings import Settings
 
 _WHEN = ("as_of", "known")
 _PLACE = ("accuracy", "lat", "lon", "place", "worry")
-_VIEW = ("at", "paper", "show")
+_VIEW = ("at", "paper", "sheet", "show")
 _CHOICE = ("shade", *PARTS)
 _PLAN = (
     *(

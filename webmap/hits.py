@@ -111,6 +111,6 @@ def _url(hit: Hit) -> str:
     language = i18n.language()
     if hit.kind == "settlement" and hit.place:
         return url_for("pages.here", language=language, lat=hit.place.lat, lon=hit.place.lon, **asked)
-    if hit.kind in _KINDS:
+    if hit.kind in _KINDS and hit.kind != "settlement":  # One without a point is an area of a layer.
         return url_for(f"pages.{hit.kind}", language=language, key=hit.key, **asked)
     return url_for("pages.area", language=language, kind=hit.kind, code=hit.key, **asked)

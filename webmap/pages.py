@@ -1,9 +1,11 @@
 """The pages a person reads. Each is whole without the map and without scripts."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
@@ -88,6 +90,7 @@ bp.register_blueprint(planning.bp)
 _YEAR_S = 31_536_000
 _HITS = 50
 _LISTED = 1000
+_ON_A_SHEET = 250
 _SHEETS = ("landscape", "portrait")
 
 
@@ -210,12 +213,20 @@ def layer(key: str) -> ResponseReturnValue:
         later = places.later_areas(db.session(), kind.kind, as_of=as_of)[:_LISTED]
         return render_template("pages/areas.html", layer=kind, areas=found, total=total, later=later)
     only, today = _question()[2:]
-    every = places.bodies(db.session(), layer=key, as_of=as_of)
+    every = replies.known().bodies_of(key, as_of=as_of)
     facets = filters.facets(every, (), only, today=today, rules=db.instance().freshness)
+    fitting = filters.bodies(every, only, today=today, rules=db.instance().freshness)
+    sheets = max(1, ceil(len(fitting) / _ON_A_SHEET))
+    # A link may have been made when the list was longer.
+    sheet = min(sheets, params.count(params.arguments(), "sheet", otherwise=1, most=9999))
     return render_template(
         "pages/layer.html",
         layer=kind,
-        bodies=filters.bodies(every, only, today=today, rules=db.instance().freshness),
+        bodies=fitting[(sheet - 1) * _ON_A_SHEET : sheet * _ON_A_SHEET],
+        in_county=Counter(body.county for body in fitting),
+        shown=len(fitting),
+        sheet=sheet,
+        sheets=sheets,
         total=len(every),
         counts=places.counts(db.session(), layer=key, as_of=as_of),
         fields=choices.form(only, facets),

@@ -478,8 +478,9 @@ def _named(voice: Voice, key: str) -> Shape:
 @_kept
 def _area_name(voice: Voice, key: str) -> str:
     # Of 20,000 areas nearly every place names one for the first time: the store would be asked for each.
-    found = voice.known.names.get(key)
-    return names.area(key) if found is None else i18n.plain(found) or key
+    known = voice.known
+    states = known.area_states.get(key)
+    return i18n.plain(known.areas[states[-1]].names) or key if states else names.area(key)
 
 
 def _url(endpoint: str, **values: Any) -> str:

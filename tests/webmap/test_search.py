@@ -4,7 +4,9 @@ from urllib.parse import quote
 
 import pytest
 
+from layers.search import Hit
 from tests.webmap.site import look
+from webmap import hits as hits_
 
 
 def hits(client, text, language="et"):
@@ -217,3 +219,11 @@ def test_the_accuracy_of_a_location_is_told(client, accuracy, sentence):
 
 def test_an_accuracy_that_is_no_number_is_refused(client):
     assert look(client, "/en/here?lat=58.378&lon=26.729&accuracy=x").status == 400
+
+
+def test_a_settlement_that_is_an_area_without_a_point_has_its_own_page(app):
+    with app.test_request_context("/en/search?q=x"):
+        app.preprocess_request()
+        found = hits_._found(Hit("settlement", "1001", {"et": "Küla"}))
+
+    assert found.url == "/en/areas/settlement/1001"

@@ -68,6 +68,12 @@ def is_metric(srid: Any) -> bool:
 
 
 @lru_cache(maxsize=16)
+def is_north_first(srid: int) -> bool:
+    """Whether the authority's own order of the coordinates is north before east, as EPSG:3301 has it."""
+    return bool(CRS.from_epsg(srid).axis_info[0].direction.lower() == "north")
+
+
+@lru_cache(maxsize=16)
 def _transform(source: int, target: int) -> Callable[..., Any]:
     return Transformer.from_crs(source, target, always_xy=True).transform
 

@@ -58,10 +58,15 @@ def texts(shapes: Shapes, *, srid: int, tolerance_m: float = 0.0) -> list[str]:
 def written(shapes: Shapes, *, digits: int = 5) -> list[str]:
     """Shapes in degrees as GeoJSON geometries."""
     # Five digits are 0.6 m in Estonia, finer than any border of ours is true.
-    rounded = np.asarray(shapely.transform(shapes, lambda points: points.round(digits)), dtype=object)
-    for at in np.flatnonzero(~shapely.is_valid(rounded)):
-        rounded[at] = _without_specks(rounded[at])
-    return [str(text) for text in shapely.to_geojson(shapely.orient_polygons(rounded))]
+    return [str(text) for text in shapely.to_geojson(rounded(shapes, digits=digits))]
+
+
+def rounded(shapes: Shapes, *, digits: int) -> Shapes:
+    """Shapes with so many digits, as they are written; none may be missing."""
+    found = np.asarray(shapely.transform(shapes, lambda points: points.round(digits)), dtype=object)
+    for at in np.flatnonzero(~shapely.is_valid(found)):
+        found[at] = _without_specks(found[at])
+    return np.asarray(shapely.orient_polygons(found), dtype=object)
 
 
 def _without_specks(shape: shapely.Geometry) -> shapely.Geometry:

@@ -19,6 +19,7 @@ from webmap import (
     feeds,
     i18n,
     offline,
+    ogc,
     oidc,
     pages,
     params,
@@ -62,6 +63,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         "application/json",
         "application/geo+json",
         "application/problem+json",
+        "application/schema+json",
+        "application/vnd.oai.openapi+json",
         "image/svg+xml",
     ]
     app.config["COMPRESS_STREAMS"] = True
@@ -81,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(api.bp)
     app.register_blueprint(drawn.bp)
     app.register_blueprint(tiles.bp)
+    app.register_blueprint(ogc.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(feeds.bp)
     offline.init_app(app, offered=settings.offline)

@@ -93,9 +93,16 @@ def _surprise(error: Exception) -> Response:
     return _answer(InternalServerError.code, gettext(_SURPRISE).format(ticket=ticket))
 
 
+def _is_asked_by_program() -> bool:
+    if request.path.startswith("/ogc"):
+        takes_page = request.accept_mimetypes.best_match([_PROBLEM, "application/json", "text/html"])
+        return request.args.get("f") == "json" or takes_page != "text/html"
+    return request.path.startswith("/api/") or request.accept_mimetypes.best == _PROBLEM
+
+
 def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Response:
     title = gettext(_TITLES.get(status, _TITLES[400]))
-    if request.path.startswith("/api/") or request.accept_mimetypes.best == _PROBLEM:
+    if _is_asked_by_program():
         more = {"choices": choices} if choices else {}
         response = jsonify(type="about:blank", title=title, status=status, detail=detail, **more)
         response.mimetype = _PROBLEM

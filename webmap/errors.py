@@ -21,6 +21,8 @@ _STATUS: dict[type[LayersError], int] = {
     Unavailable: 503,
 }
 _PROBLEM = "application/problem+json"
+# Addresses at which programs ask: what fails there is told as JSON.
+_FOR_PROGRAMS = ("/api/", "/catalog.", "/hsds", "/lost")
 _TITLES = {
     300: N_("More than one"),
     400: N_("This cannot be used"),
@@ -95,7 +97,7 @@ def _surprise(error: Exception) -> Response:
 
 def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Response:
     title = gettext(_TITLES.get(status, _TITLES[400]))
-    if request.path.startswith("/api/") or request.accept_mimetypes.best == _PROBLEM:
+    if request.path.startswith(_FOR_PROGRAMS) or request.accept_mimetypes.best == _PROBLEM:
         more = {"choices": choices} if choices else {}
         response = jsonify(type="about:blank", title=title, status=status, detail=detail, **more)
         response.mimetype = _PROBLEM

@@ -8,18 +8,13 @@ from typing import Any
 
 from flask import Flask
 
-from webmap import i18n, packed
 from webmap.exchange import catalogue, hsds, linked, lost
 
 
 def init_app(app: Flask) -> None:
     """Adds the addresses; pages find what they tell search engines of themselves under `linked`."""
-    for bp in (hsds.bp, lost.bp, catalogue.bp):
-        bp.before_request(i18n.take_language)
-        bp.after_request(packed.for_anybody)
-        app.register_blueprint(bp)
-    linked.bp.after_request(packed.for_anybody)
-    app.register_blueprint(linked.bp)
+    for room in (catalogue, hsds, linked, lost):
+        app.register_blueprint(room.bp)
     app.context_processor(_words)
 
 

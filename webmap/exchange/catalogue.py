@@ -26,6 +26,8 @@ from webmap.db import House, Revisions
 from webmap.exchange import links
 
 bp = Blueprint("catalogue", __name__)
+bp.before_request(i18n.take_language)
+bp.after_request(packed.for_anybody)
 
 Shape = dict[str, Any]
 _AUTHORITY = "http://publications.europa.eu/resource/authority/"

@@ -26,6 +26,8 @@ from webmap.db import House, Revisions
 from webmap.exchange import links
 
 bp = Blueprint("hsds", __name__, url_prefix="/hsds")
+bp.before_request(i18n.take_language)
+bp.after_request(packed.for_anybody)
 
 VERSION = "3.2"
 _PROFILE = "https://docs.openreferral.org/en/3.2/"

@@ -21,6 +21,7 @@ from webmap import ages, context, db, i18n, names, packed, params, prose, storie
 from webmap.exchange import links
 
 bp = Blueprint("linked", __name__)
+bp.after_request(packed.for_anybody)
 
 Shape = dict[str, Any]
 TYPE = "application/ld+json"

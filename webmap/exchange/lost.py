@@ -27,6 +27,8 @@ from webmap.exchange import finding, links, lost_xml
 from webmap.exchange.finding import BY_REFERENCE, BY_VALUE, Mappings
 
 bp = Blueprint("lost", __name__)
+bp.before_request(i18n.take_language)
+bp.after_request(packed.for_anybody)
 
 TYPE = lost_xml.TYPE
 _MOST_BYTES = 20_000
@@ -156,7 +158,7 @@ def lost() -> ResponseReturnValue:
 
 
 def _sentence(error: LayersError) -> str:
-    values = {name: value[:80] if isinstance(value, str) else value for name, value in error.values.items()}
+    values = {name: value[:200] if isinstance(value, str) else value for name, value in error.values.items()}
     return str(gettext(error.text)).format(**values)
 
 
@@ -334,7 +336,7 @@ def _point(location: Element) -> Place:
     try:
         return params.place({"lat": parts[0], "lon": parts[1]})
     except LayersError as error:
-        raise BadLocation(error.text, **error.values) from error
+        raise BadLocation("{sentence}", sentence=_sentence(error)) from error
 
 
 _CIVIC = ("A3", "A2")

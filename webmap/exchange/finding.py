@@ -137,7 +137,10 @@ def reference(area: str, edition: int) -> str:
 def referred(key: str) -> str:
     """The outline of a reference; "" where there is none, or the area is drawn otherwise by now."""
     area, _, number = key.strip().rpartition("/")
-    if not params.area({"key": area}, "key"):
+    try:
+        if not params.area({"key": area}, "key"):
+            return ""
+    except params.NoArea:
         return ""
     as_of = params.as_of(params.arguments())
     found = provenance.of_areas(db.session(), [area], as_of=as_of).get(area)

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from layers import services
 from layers.errors import N_, Invalid, LayersError
@@ -143,10 +143,13 @@ def _for_pages(response: Response) -> Response:
     return response
 
 
-@bp.post("/lost")
+@bp.route("/lost", methods=["GET", "POST"])
 @signin.public_question
 def lost() -> ResponseReturnValue:
     """findService, listServices, listServicesByLocation and getServiceBoundary."""
+    if request.method != "POST":
+        # Without this rule "lost" would be taken for a language, and lead to its start page.
+        raise MethodNotAllowed(valid_methods=["POST"])
     try:
         asked = _read()
         said = _ANSWERS.get(lost_xml.local(asked), _unknown)(asked)
@@ -158,7 +161,8 @@ def lost() -> ResponseReturnValue:
 
 
 def _sentence(error: LayersError) -> str:
-    values = {name: value[:200] if isinstance(value, str) else value for name, value in error.values.items()}
+    """What went wrong, with no more of what was sent than is needed to recognise it."""
+    values = {name: value[:60] if isinstance(value, str) else value for name, value in error.values.items()}
     return str(gettext(error.text)).format(**values)
 
 
@@ -336,7 +340,7 @@ def _point(location: Element) -> Place:
     try:
         return params.place({"lat": parts[0], "lon": parts[1]})
     except LayersError as error:
-        raise BadLocation("{sentence}", sentence=_sentence(error)) from error
+        raise BadLocation(_sentence(error).replace("{", "{{").replace("}", "}}")) from error
 
 
 _CIVIC = ("A3", "A2")

@@ -95,9 +95,13 @@ def _surprise(error: Exception) -> Response:
     return _answer(InternalServerError.code, gettext(_SURPRISE).format(ticket=ticket))
 
 
+def _is_for_programs(path: str) -> bool:
+    return path.startswith(_FOR_PROGRAMS) or path.endswith(".jsonld")
+
+
 def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Response:
     title = gettext(_TITLES.get(status, _TITLES[400]))
-    if request.path.startswith(_FOR_PROGRAMS) or request.accept_mimetypes.best == _PROBLEM:
+    if _is_for_programs(request.path) or request.accept_mimetypes.best == _PROBLEM:
         more = {"choices": choices} if choices else {}
         response = jsonify(type="about:blank", title=title, status=status, detail=detail, **more)
         response.mimetype = _PROBLEM

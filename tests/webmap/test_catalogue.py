@@ -11,6 +11,9 @@ from rdflib.compare import isomorphic
 from tests import make
 from tests.webmap import site
 
+# rdflib's own reader of JSON-LD warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
+
 AUTHORITY = "http://publications.europa.eu/resource/authority/"
 SOME = "1..n"
 ONE = "1..1"

@@ -1,4 +1,4 @@
-"""Pages tell search engines what they tell people: schema.org as a data block, and at an address of its own."""
+"""Pages tell search engines what they tell people: schema.org as a data block, and at its own address."""
 
 import json
 import re

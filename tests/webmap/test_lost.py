@@ -25,7 +25,8 @@ PARTS = {
     "listServicesResponse": r"serviceList (warnings )*path ",
     "listServicesByLocationResponse": r"serviceList (warnings )*path (locationUsed )?",
     "getServiceBoundaryResponse": r"(serviceBoundary )+(warnings )*path ",
-    "mapping": r"(displayName )*service ((serviceBoundary )+|serviceBoundaryReference )?(uri )*(serviceNumber )?",
+    "mapping": r"(displayName )*service ((serviceBoundary )+|serviceBoundaryReference )?(uri )*"
+    r"(serviceNumber )?",
     "path": r"(via )+",
     "errors": r"\w+ ",
     "serviceBoundary": r"Polygon ",

@@ -53,26 +53,9 @@ def test_a_country_without_roles_has_the_page_too(tmp_path):
     assert (page.status, statuses) == (200, {200})
 
 
-FORGED = [
-    "",
-    "0",
-    "-1",
-    "1e9",
-    "9" * 400,
-    "ä",
-    "%00",
-    "..",
-    "a,b",
-    "<x>",
-    "{}",
-    "%s",
-    "'",
-    "null",
-    "true",
-    " ",
-]
+FORGED = ["", "-1", "9" * 400, "\0ä", "<x>{}%s'", "true"]
 ADDRESSES = [
-    *("/hsds/", "/hsds/services", "/hsds/organizations", "/hsds/service_at_locations", "/hsds/taxonomies"),
+    *("/hsds/", "/hsds/services", "/hsds/organizations", "/hsds/taxonomies"),
     *("/hsds/taxonomy_terms", "/catalog.ttl", "/catalog.jsonld", "/en/programs", "/en/trainings.jsonld"),
     *("/api/find-service", "/en/bodies/louna-prefektuur.jsonld", "/hsds/services/x", "/lost"),
 ]

@@ -94,7 +94,8 @@ def distributions(resource: str) -> Iterator[Distribution]:
     if drawn and is_served(f"/ogc/collections/{drawn}"):
         service = ("OGC API – Features", "ogc")
         yield Distribution("ogc", f"/ogc/collections/{drawn}", *_GEOJSON, *service, is_download=False)
-    page = f"/{instance.default_language}/layers/{resource}"
+    is_cases = resource in layers and layers[resource].of == "cases"
+    page = f"/{instance.default_language}/{'cases/' if is_cases else f'layers/{resource}'}"
     if resource in layers:
         yield Distribution("page", page, "HTML", "text/html", "HTML", is_download=False)
     elif resource in ("practices", "events"):
@@ -104,7 +105,9 @@ def distributions(resource: str) -> Iterator[Distribution]:
 
 def is_served(path: str) -> bool:
     """Whether this site has an address of this form: nothing is named that is not there."""
-    return bool(current_app.url_map.bind("").test(path))
+    routes = current_app.url_map.bind("")
+    # A single word is also of the form of a page in a language that is none.
+    return routes.test(path) and not routes.match(path)[0].startswith("pages.")
 
 
 @bp.get("/catalog.jsonld")
@@ -132,11 +135,32 @@ def _written(_house: House, _revisions: Revisions, _language: str, _origin: str)
 
 @lru_cache(maxsize=8)
 def _turtle(written: str) -> str:
+    """The same graph. rdflib's own reader of JSON-LD takes any, ours what is written here: it is faster and
+    warns of nothing; tests hold the one against the other."""
     graph = rdflib.Graph(bind_namespaces="none")
     for prefix, space in _CONTEXT.items():
         graph.bind(prefix, space)
-    graph.parse(data=written, format="json-ld")
+    for thing in json.loads(written)["@graph"]:
+        about = rdflib.URIRef(thing.pop("@id"))
+        for name, values in thing.items():
+            kind = rdflib.RDF.type if name == "@type" else _named(name)
+            for value in values if isinstance(values, list) else [values]:
+                graph.add((about, kind, _named(value) if name == "@type" else _node(value)))
     return str(graph.serialize(format="turtle"))
+
+
+def _named(short: str) -> rdflib.URIRef:
+    prefix, _, name = short.partition(":")
+    return rdflib.URIRef(f"{_CONTEXT[prefix]}{name}")
+
+
+def _node(value: Any) -> rdflib.URIRef | rdflib.Literal:
+    if isinstance(value, str):
+        return rdflib.Literal(value)
+    if "@id" in value:
+        return rdflib.URIRef(value["@id"])
+    kind = _named(value["@type"]) if "@type" in value else None
+    return rdflib.Literal(value["@value"], lang=value.get("@language"), datatype=kind)
 
 
 # --- What it says
@@ -185,7 +209,7 @@ def _dataset(name: str, editions: list[Edition], span: tuple[str, str] | None) -
         "@type": "dcat:Dataset",
         "dct:identifier": f"{instance.key}/{name}",
         "dct:title": _said(layer.label if layer else own.title),
-        "dct:description": _said(layer.about if layer else own.title) + _said(rough),
+        "dct:description": _said(_joined(layer.about if layer else own.title, rough)),
         "dct:publisher": {"@id": _id("publisher")},
         "dct:accessRights": {"@id": f"{_AUTHORITY}access-right/PUBLIC"},
         "dct:accrualPeriodicity": {"@id": f"{_AUTHORITY}frequency/IRREG"},
@@ -316,6 +340,11 @@ def _said(words: Mapping[str, str]) -> list[Shape]:
         for language, text in words.items()
         if text
     ]
+
+
+def _joined(words: Mapping[str, str], more: Mapping[str, str]) -> Mapping[str, str]:
+    """Two texts as one, in every language that either is known in."""
+    return {code: " ".join(filter(None, (words.get(code), more.get(code)))) for code in {**words, **more}}
 
 
 def _languages(codes: Iterable[str]) -> list[Shape]:

@@ -204,7 +204,7 @@ def of_events(found: Iterable[Event]) -> Shape:
                 "subjectOf": _work({"title": one.source, "url": one.source_url}),
             }
         )
-        for one in found
+        for one in sorted(found, key=lambda one: (one.begins, one.key))
     ]
     items = [{"@type": "ListItem", "position": at, "item": one} for at, one in enumerate(every, 1)]
     return {"@type": "ItemList", "@id": here, "itemListElement": items}

@@ -16,7 +16,7 @@ def test_every_example_works(client, language):
     tried += [link for link in page.links if link.endswith((".ics", ".jsonld"))]
 
     assert (page.status, page.inline) == (200, [])
-    assert len(tried) >= 5
+    assert len(tried) >= 7
     assert {link: client.get(link).status_code for link in tried} == dict.fromkeys(tried, 200)
 
 

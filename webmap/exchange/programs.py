@@ -49,7 +49,12 @@ def _doors() -> list[Door]:
             N_("Whom one service leads to from a place, as LoST below says it."),
             f"/api/find-service?service={role}&{here}",
         ),
-        Door("/api/openapi.json", "OpenAPI 3.1", N_("Every address below /api and /hsds, described.")),
+        Door(
+            "/api/openapi.json",
+            "OpenAPI 3.1",
+            N_("Every address below /api and /hsds, described."),
+            "/api/openapi.json",
+        ),
         Door(
             "/api/layers/….geojson",
             "GeoJSON (RFC 7946)",
@@ -63,7 +68,12 @@ def _doors() -> list[Door]:
             f"/hsds/services?lang={lang}",
         ),
         Door("/lost", "LoST (RFC 5222)", N_("Whom a service leads to from a place: XML, sent by POST.")),
-        Door("/catalog.jsonld", "DCAT-AP 3", N_("What data there are, for catalogues: also as catalog.ttl.")),
+        Door(
+            "/catalog.jsonld",
+            "DCAT-AP 3",
+            N_("What data there are, for catalogues: also as catalog.ttl."),
+            "/catalog.jsonld",
+        ),
         Door(
             f"/{lang}/bodies/….jsonld",
             "schema.org (JSON-LD)",
@@ -73,7 +83,7 @@ def _doors() -> list[Door]:
         Door(f"/{lang}/bodies/….vcf", "vCard 4 (RFC 6350)", N_("An organisation for the address book.")),
         Door(calendar, "iCalendar (RFC 5545)", N_("Trainings whose day is known."), calendar),
         Door(
-            f"/{lang}/areas/…/changes.atom",
+            "…/changes.atom",
             "Atom (RFC 4287)",
             N_("What changes in an area, and the journal."),
         ),

@@ -5,6 +5,7 @@ A fifth layer is one entry under `layers` in `instance.yaml`, one table and its 
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -23,6 +24,8 @@ PACKAGE = "datapackage.json"
 KEY_FILE = "privacy.key"
 EMERGENCY = "112"
 """What mobile phones of every country connect to help (3GPP TS 22.101); an instance may name its own."""
+_SOS = "sos"
+_EMERGENCY_SERVICE = re.compile(r"sos(\.[a-z][a-z-]*)*", re.ASCII)
 _NEEDED = ("key", "name", "welcome", "languages", "default_language", "metric_crs", "bounds", "layers")
 _KINDS = ("bodies", "cases", "areas")
 _TEXTS = ("cases", "practices")
@@ -163,7 +166,8 @@ class Instance:
     which everybody knows.
     `sections` are the parts that every text of a kind (cases, practices) has: part -> its heading by
     language. A language without headings needs a title and a summary only. `emergency` is the number to call
-    in danger, `borders` says why approximate borders are so.
+    in danger, `emergency_services` are those that it calls, as RFC 5031 names them; `borders` says why
+    approximate borders are so.
     `place_kinds_of_themes` are the kinds of place that a theme names by itself.
     """
 
@@ -189,6 +193,7 @@ class Instance:
     freshness: tuple[Lifetime, ...] = ()
     place_kinds_of_themes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     emergency: str = EMERGENCY
+    emergency_services: tuple[str, ...] = (_SOS,)
     borders: Words = field(default_factory=dict)
 
     def layer(self, key: str) -> Layer:
@@ -258,6 +263,7 @@ def _instance(folder: Path, about: Mapping[str, Any], package: Mapping[str, Any]
             theme: tuple(kinds) for theme, kinds in (about.get("place_kinds_of_themes") or {}).items()
         },
         emergency=str(about.get("emergency") or EMERGENCY),
+        emergency_services=tuple(about.get("emergency_services") or (_SOS,)),
         borders=about.get("borders") or {},
     )
 
@@ -306,6 +312,7 @@ def _problems(about: Mapping[str, Any]) -> list[Problem]:
         ("bounds", _are_bounds, "Write [west, south, east, north] in degrees."),
         ("metric_crs", geo.is_metric, "Write the EPSG number of a system in metres, for example 3301."),
         ("languages", lambda value: isinstance(value, list), "Write a list, for example [et, en]."),
+        ("emergency_services", _are_emergency_services, "Write a list, for example [sos, sos.police]."),
         (
             "default_language",
             lambda value: value in (about.get("languages") or [value]),
@@ -457,6 +464,10 @@ def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
             if one not in {role.get("key") for role in roles}:
                 what = f"worries, “{worry.get('key')}”: the role “{one}” is unknown."
                 yield Problem(FILE, 0, what, "Name one of the roles of this file.")
+
+
+def _are_emergency_services(value: Any) -> bool:
+    return isinstance(value, list) and all(_EMERGENCY_SERVICE.fullmatch(str(one)) for one in value)
 
 
 def _are_bounds(value: Any) -> bool:

@@ -16,6 +16,7 @@ from webmap import (
     db,
     drawn,
     errors,
+    exchange,
     feeds,
     i18n,
     offline,
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(ogc.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(feeds.bp)
+    exchange.init_app(app)
     offline.init_app(app, offered=settings.offline)
     policy = _policy(context.basemaps(instance.basemaps, settings))
     framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))

@@ -21,6 +21,8 @@ _STATUS: dict[type[LayersError], int] = {
     Unavailable: 503,
 }
 _PROBLEM = "application/problem+json"
+# Addresses at which programs ask: what fails there is told as JSON.
+_FOR_PROGRAMS = ("/api/", "/catalog.", "/hsds", "/lost")
 _TITLES = {
     300: N_("More than one"),
     400: N_("This cannot be used"),
@@ -97,7 +99,8 @@ def _is_asked_by_program() -> bool:
     if request.path.startswith("/ogc"):
         takes_page = request.accept_mimetypes.best_match([_PROBLEM, "application/json", "text/html"])
         return request.args.get("f") == "json" or takes_page != "text/html"
-    return request.path.startswith("/api/") or request.accept_mimetypes.best == _PROBLEM
+    is_for_programs = request.path.startswith(_FOR_PROGRAMS) or request.path.endswith(".jsonld")
+    return is_for_programs or request.accept_mimetypes.best == _PROBLEM
 
 
 def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Response:

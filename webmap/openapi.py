@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from layers import answers, changes, freshness, outlines
+from layers import answers, changes, freshness, outlines, services
 from layers.catalog import Instance
 
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 """Rises when an answer changes in a way that a client may notice."""
 
 Schema = dict[str, Any]
@@ -36,6 +36,13 @@ def _optional(of: Schema) -> Schema:
 
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _hsds(table: str, *required: str) -> Schema:
+    """A table of HSDS, of which the standard itself tells every field."""
+    where = f"https://raw.githubusercontent.com/openreferral/specification/3.2/schema/{table}.json"
+    told = {"externalDocs": {"url": where}, "description": f"The table {table} of HSDS 3.2."}
+    return {"type": "object", "required": list(required), "properties": dict.fromkeys(required, _TEXT)} | told
 
 
 _NAMED = {"key": _TEXT, "name": _TEXT, "url": _URL}
@@ -160,6 +167,50 @@ _SCHEMAS: Schema = {
         more={"type": "boolean"},
         told=_TEXT,
     ),
+    "Mappings": _object(
+        service=_object(urn=_TEXT, label=_TEXT),
+        place=_object(lat=_NUMBER, lon=_NUMBER),
+        as_of={"type": "string", "format": "date"},
+        language=_TEXT,
+        default={
+            "type": "boolean",
+            "description": "Nobody is responsible there: those of the nearest land, or the nearest.",
+        },
+        expires={"type": "string", "description": "Until when it may be kept; empty: not at all."},
+        mappings=_list(_ref("Mapping")),
+        notes=_list(_TEXT),
+    ),
+    "Mapping": _object(
+        id={"type": "string", "format": "uuid"},
+        kind={"type": "string", "enum": ["body", "area", services.EMERGENCY]},
+        key=_TEXT,
+        name=_TEXT,
+        url=_TEXT,
+        number={"type": "string", "description": "The number to call, of an emergency service alone."},
+        why={"type": "string", "enum": [*answers.REASONS, services.EMERGENCY]},
+        area=_optional(_object(**_NAMED)),
+        boundary={
+            "type": ["string", "object", "null"],
+            "description": "Of the area: its reference for LoST, or a GeoJSON geometry (`boundary=value`).",
+        },
+        updated={"type": "string", "format": "date-time"},
+        source=_optional(_object(title=_TEXT, url=_TEXT, as_of=_TEXT)),
+    ),
+    "HsdsPage": _object(
+        total_items=_WHOLE,
+        total_pages=_WHOLE,
+        page_number=_WHOLE,
+        size=_WHOLE,
+        first_page={"type": "boolean"},
+        last_page={"type": "boolean"},
+        empty={"type": "boolean"},
+        contents=_list({"type": "object", "required": ["id"]}),
+    ),
+    "HsdsOrganization": _hsds("organization", "id", "name", "description"),
+    "HsdsService": _hsds("service", "id", "name", "status"),
+    "HsdsServiceAtLocation": _hsds("service_at_location", "id"),
+    "HsdsTaxonomy": _hsds("taxonomy", "id", "name", "description"),
+    "HsdsTaxonomyTerm": _hsds("taxonomy_term", "id", "name", "description"),
     "Collection": {
         "type": "object",
         "description": "GeoJSON (RFC 7946), in degrees of WGS 84.",
@@ -257,6 +308,21 @@ def description(instance: Instance) -> Schema:
                 {"application/json": _ref("History"), "text/plain": _TEXT},
                 also={"404": "There is no such organisation or area."},
             ),
+            "/api/find-service": _reading(
+                "find-service",
+                "Whom a service leads to from a place: those who are responsible, else those of the nearest "
+                "land, else the nearest. What is not current is left out. /lost asks the same by RFC 5222.",
+                [
+                    {**ask.lat, "required": True},
+                    {**ask.lon, "required": True},
+                    _asked("service", _TEXT, "A URN, or a role's key: police.", required=True),
+                    _asked("boundary", _among(("reference", "value")), "Default: reference."),
+                    *ask.when,
+                    ask.language,
+                ],
+                {"application/json": _ref("Mappings")},
+            ),
+            **_hsds_paths(ask),
             "/api/tiles/{layer}/{revision}/{z}/{x}/{y}.mvt": _reading(
                 "tile",
                 "A vector tile of a big layer, as the map draws it. 204 where it is empty.",
@@ -282,6 +348,50 @@ def description(instance: Instance) -> Schema:
         },
         "components": {"schemas": _SCHEMAS},
     }
+
+
+def _hsds_paths(ask: "_Asker") -> Schema:
+    """HSDS (Open Referral): lists in pages, and each thing by its identifier."""
+    yes = {"type": "string", "enum": ["true", "false"]}
+    full = _asked("full", yes, "Whole, with all that belongs to them; at most 50 at once.")
+    full_service = _asked("full_service", yes, "Their services whole.")
+    search = _asked("search", {"type": "string", "maxLength": 100}, "Words in the name, as one typed them.")
+    taxonomy = _asked("taxonomy_id", _TEXT, "Only of a term of this taxonomy.")
+    terms = [search, _asked("taxonomy_term_id", _TEXT, "Only of this term."), taxonomy]
+    chosen = [
+        *terms,
+        _asked("organization_id", _TEXT, "Only of this organisation."),
+        _asked("modified_after", _TEXT, "Only what was learnt since: a day, or a moment."),
+        full,
+    ]
+    pages = [
+        _asked("page", {"type": "integer", "minimum": 1}, "Default: 1."),
+        _asked("per_page", {"type": "integer", "minimum": 1, "maximum": 500}, "Default: 50."),
+        _asked("format", _among(("json", "ndjson")), "Default: json."),
+    ]
+    tables: list[tuple[str, str, list[Schema], list[Schema]]] = [
+        ("organizations", "HsdsOrganization", [*terms, full, full_service], [full_service]),
+        ("services", "HsdsService", [*chosen, _asked("minimal", yes, "Identifiers and dates alone.")], []),
+        ("service_at_locations", "HsdsServiceAtLocation", chosen, []),
+        ("taxonomies", "HsdsTaxonomy", [], []),
+        ("taxonomy_terms", "HsdsTaxonomyTerm", [search, taxonomy], []),
+    ]
+    rest, found = [*ask.when, ask.language], {}
+    id = {**_asked("id", {"type": "string", "format": "uuid"}, "An identifier.", required=True), "in": "path"}
+    for name, schema, asked, of_one in tables:
+        page = {"application/json": _ref("HsdsPage"), "application/x-ndjson": _TEXT}
+        found[f"/hsds/{name}"] = _reading(
+            f"hsds-{name}", f"HSDS: {name}, in pages.", [*asked, *pages, *rest], page
+        )
+        found[f"/hsds/{name}/{{id}}"] = _reading(
+            f"hsds-{name}-one",
+            f"HSDS: one of {name}, whole.",
+            [id, *of_one, *rest],
+            {"application/json": _ref(schema)},
+            also={"404": "Nothing has this identifier."},
+        )
+    about = _reading("hsds", "HSDS: which version this is.", rest, {"application/json": {"type": "object"}})
+    return {"/hsds/": about, **found}
 
 
 def _reading(

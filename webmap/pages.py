@@ -67,6 +67,7 @@ from webmap import (
     worklist,
 )
 from webmap.db import House, Revisions
+from webmap.exchange import programs
 from webmap.shading import Shading
 
 bp = Blueprint("pages", __name__)
@@ -87,6 +88,7 @@ bp.register_blueprint(suggesting.bp)
 bp.register_blueprint(trainings.bp)
 bp.register_blueprint(worklist.bp)
 bp.register_blueprint(planning.bp)
+bp.register_blueprint(programs.bp)
 _YEAR_S = 31_536_000
 _HITS = 50
 _LISTED = 1000

@@ -148,12 +148,18 @@ def _more(voice: Voice, place: Place, as_of: date) -> list[Sized]:
     return places.areas_with_sizes_at(db.session(), place, as_of=as_of, kinds=voice.unheld)
 
 
+def answered(place: Place, *, as_of: date, today: date) -> Answer:
+    """The answer before it is put into words."""
+    voice = _voice(today)
+    return answers.answer(
+        voice.known, db.instance(), place=place, as_of=as_of, more=_more(voice, place, as_of)
+    )
+
+
 def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worry | None = None) -> Shape:
     """The answer in this request's language. `today` is the day against which ages are told."""
     voice = _voice(today)
-    found = answers.answer(
-        voice.known, db.instance(), place=place, as_of=as_of, more=_more(voice, place, as_of)
-    )
+    found = answered(place, as_of=as_of, today=today)
     shore = _shore(voice, found)
     best = _best(voice, _compared(found), as_of)
     roles = [_role(voice, one, shore, best.get(one.role.key)) for one in found.roles]

@@ -33,7 +33,7 @@ from webmap.settings import Settings
 
 Given = ParamSpec("Given")
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
-_ROLE, _IS_PUBLIC = "signin_role", "signin_public_form"
+_ROLE, _IS_PUBLIC, _IS_QUESTION = "signin_role", "signin_public_form", "signin_public_question"
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _FIELD, _HEADER = "csrf_token", "X-CSRF-Token"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -136,6 +136,12 @@ def required(
 def public_form(view: View) -> View:
     """A form that anybody may send from a page of this site, without a session and without a cookie."""
     setattr(view, _IS_PUBLIC, True)
+    return view
+
+
+def public_question(view: View) -> View:
+    """A question that is sent as forms are and changes nothing: any program and any site may ask it."""
+    setattr(view, _IS_QUESTION, True)
     return view
 
 
@@ -260,8 +266,11 @@ def browser_token() -> str:
 def _check_form() -> None:
     if request.method in _SAFE or request.endpoint is None:
         return
+    view = current_app.view_functions.get(request.endpoint)
+    if getattr(view, _IS_QUESTION, False):
+        return
     refuse_strangers()
-    if not getattr(current_app.view_functions.get(request.endpoint), _IS_PUBLIC, False):
+    if not getattr(view, _IS_PUBLIC, False):
         made = request.headers.get(_HEADER) or params.filled().get(_FIELD, "")
         if seals.opened(_token(), "form", made) is None:
             raise OldForm

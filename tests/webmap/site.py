@@ -70,13 +70,15 @@ class _Reader(HTMLParser):
 
     def __init__(self, seen):
         super().__init__(convert_charrefs=True)
-        self.seen, self.open, self.words = seen, [], []
+        self.seen, self.open, self.words, self.is_data = seen, [], [], False
 
     def handle_starttag(self, tag, attrs):
         found, about = self.seen, dict(attrs)
         found.tags.add(tag)
         if tag not in _VOID:
             self.open.append(tag)
+        # A block of data is no script: no browser runs it, and no policy of scripts concerns it.
+        self.is_data = tag == "script" and about.get("type") == "application/ld+json"
         if tag == "html":
             found.language = about.get("lang", "")
         if tag == "h1":
@@ -96,7 +98,7 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data):
         within = self.open[-1] if self.open else ""
-        if within in ("script", "style") and data.strip():
+        if within in ("script", "style") and not self.is_data and data.strip():
             self.seen.inline.append(f"<{within}>{data[:60]}")
         if within == "title" and "svg" not in self.open:
             self.seen.title += data
@@ -129,7 +131,7 @@ def inside(page):
 
 _CHOICES = 8  # So many choices of one list are read: together they are without end.
 _CARDS = 25  # One of so many safety cards is read: each is set in type, which takes a second.
-_FILES = re.compile(r"\.(atom|csv|ics|pdf|txt|vcf)(\?|$)")
+_FILES = re.compile(r"\.(atom|csv|ics|jsonld|pdf|txt|vcf)(\?|$)")
 
 
 def crawl(start, folder, state, turn, turns):

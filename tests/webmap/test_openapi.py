@@ -77,7 +77,7 @@ def test_every_address_of_the_api_is_described(app, described):
     offered = {
         re.sub(r"<(?:int:)?(\w+)>", r"{\1}", str(rule))
         for rule in app.url_map.iter_rules()
-        if str(rule).startswith("/api/")
+        if str(rule).startswith(("/api/", "/hsds/"))
     } - {"/api/openapi.json"}
 
     assert offered == set(described["paths"])

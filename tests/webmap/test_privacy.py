@@ -223,6 +223,18 @@ ADDRESSES = [
     "/en/card/settlement/1001",
     "/en/card/settlement/1001.pdf?as_of=2026-11-22",
     "/en/data",
+    "/en/programs",
+    "/en/bodies/one.jsonld",
+    "/en/bodies/two.jsonld",
+    "/en/bodies/two.jsonld?known={known}",
+    "/en/areas/county/01.jsonld",
+    "/hsds/organizations?full=true&full_service=true",
+    "/hsds/organizations?full=true&known={known}",
+    "/hsds/services?full=true",
+    "/hsds/service_at_locations?full=true",
+    "/api/find-service?lat=58.3&lon=24.3&service=urn:service:sos&boundary=value",
+    "/catalog.jsonld",
+    "/catalog.ttl",
 ]
 
 
@@ -259,6 +271,9 @@ def test_without_a_policy_many_outputs_hold_the_house(open_world):
         "/en/bodies/one",
         "/en/bodies/one.vcf",
         "/en/bodies/two.vcf",
+        "/en/bodies/two.jsonld",
+        "/hsds/organizations?full=true&full_service=true",
+        "/hsds/service_at_locations?full=true",
     } <= set(found)
 
 

@@ -26,11 +26,9 @@ _NEAR_M = 0.001
 
 
 def kept(session: Session, source: Source) -> Source:
-    """The same source, in which every shape that only came back is the known one of its dataset, bit by bit."""
+    """The same source, in which every shape that only came back is its dataset's known one, bit for bit."""
     fact, resource = editions.TABLES[source.table], source.resource
-    own = select(Edition.id).where(
-        Edition.table_name == resource.name, Edition.dataset == resource.dataset
-    )
+    own = select(Edition.id).where(Edition.table_name == resource.name, Edition.dataset == resource.dataset)
     rows = {(row.key, row.valid_from): row for row in source.rows}
     for some in columns.batches(sorted({key for key, _ in rows})):
         query = select(fact.key, fact.valid_from, wkb_of(fact.geom).label("wkb")).where(
@@ -63,8 +61,8 @@ def _are_same(before: Shapes, after: Shapes) -> Any:
     same = np.zeros(len(before), dtype=bool)
     same[points] = _are_same_points(before[points], after[points])
     areas = np.flatnonzero(~points & ~shapely.is_missing(after))
-    turned = (shapely.orient_polygons(some[areas], exterior_cw=False) for some in (before, after))
-    same[areas] = shapely.equals_exact(*turned, tolerance=_NEAR_M)
+    old, new = (shapely.orient_polygons(some[areas], exterior_cw=False) for some in (before, after))
+    same[areas] = shapely.equals_exact(old, new, tolerance=_NEAR_M)
     for at in areas[~same[areas]]:
         same[at] = _covers_same(before[at], after[at])
     return same
@@ -75,7 +73,7 @@ def _are_same_points(before: Shapes, after: Shapes) -> Any:
     if not len(before):
         return []
     srid = int(shapely.get_srid(after[0]))
-    told = ([*geo.places_of(shapely.to_wkb(some), srid=srid)] for some in (before, after))
+    told = ([*geo.places_of(list(shapely.to_wkb(some)), srid=srid)] for some in (before, after))
     return [one == other for one, other in zip(*told, strict=True)]
 
 

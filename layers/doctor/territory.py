@@ -38,15 +38,11 @@ class Areas:
         if name and not self.is_whole:
             cells.setdefault(f"name_{self.instance.default_language}", name)
         code = values.key_of([cells.get("code", "") or name])
-        if cells.get("code") and self.is_whole:
-            code = cells["code"]
-        elif cells.get("code") and cells["code"].replace("-", "").replace("_", "").isalnum():
+        if cells.get("code") and (self.is_whole or _is_code(cells["code"])):
             code = cells["code"]
         if not code:
             raise Bad(N_("It has neither a code nor a name."), N_("Name the column that holds the codes."))
-        facts = {
-            key.removeprefix(FACT): cells.pop(key) for key in sorted(cells) if key.startswith(FACT)
-        }
+        facts = {key.removeprefix(FACT): cells.pop(key) for key in sorted(cells) if key.startswith(FACT)}
         record = {**cells, "kind": self.target.kind, "code": code}
         record.setdefault("accuracy", ACCURACIES[0])
         if record["accuracy"] not in ACCURACIES:
@@ -65,6 +61,10 @@ class Areas:
             )
         except Unusable as error:
             raise Bad(error.what, error.remedy) from error
+
+
+def _is_code(text: str) -> bool:
+    return text.replace("-", "").replace("_", "").isalnum()
 
 
 def _whole(line: Line, *, srid: int) -> Any:

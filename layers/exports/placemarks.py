@@ -30,7 +30,9 @@ def write(dataset: Dataset, file: Path) -> None:
         for piece in dataset.pieces():
             for row, shape in zip(piece.rows, piece.shapes, strict=True):
                 facts = dict(zip(dataset.columns, row, strict=True))
-                out.write(f"<Placemark>\n<name>{escape(str(facts.get(_SHOWN) or ''))}</name>\n<ExtendedData>\n")
+                out.write(
+                    f"<Placemark>\n<name>{escape(str(facts.get(_SHOWN) or ''))}</name>\n<ExtendedData>\n"
+                )
                 out.writelines(_data(name, value) for name, value in facts.items())
                 out.write(f"</ExtendedData>\n{''.join(_drawn(shape))}</Placemark>\n")
         out.write("</Document>\n</kml>\n")

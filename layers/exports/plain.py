@@ -14,8 +14,8 @@ DIGITS = 9
 """Of a degree: a tenth of a millimetre, so that a border comes back as the same border."""
 POINT, POLYGON, NOTHING = "Point", "MultiPolygon", ""
 # What spreadsheets take for the beginning of a formula, also as wide as a letter of East Asia.
-_FORMULA = re.compile("'*[=+\\-@\t\r＝＋－＠]")  # noqa: RUF001 (these are meant)
-_GUARDED = re.compile("''*[=+\\-@\t\r＝＋－＠]")  # noqa: RUF001
+_FORMULA = re.compile("'*[=+\\-@\t\r＝＋－＠]")
+_GUARDED = re.compile("''*[=+\\-@\t\r＝＋－＠]")
 
 
 class NoShapes(Invalid):

@@ -66,7 +66,7 @@ def _unrolled(ring: NDArray[np.float64]) -> NDArray[np.float64]:
 def _into(shell: Any, hole: NDArray[np.float64]) -> NDArray[np.float64]:
     """A hole turned to where its shell was unrolled to."""
     for turn in (0.0, _AROUND, -_AROUND):
-        moved: NDArray[np.float64] = hole + [turn, 0.0]
+        moved: NDArray[np.float64] = np.add(hole, [turn, 0.0])
         if shell.intersects(shapely.Point(moved[0])):
             return moved
     return hole

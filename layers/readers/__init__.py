@@ -11,7 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from layers.errors import N_, Sentence
-from layers.readers import archives, cells, delimited, features, gdal, kinds, parquet, placemarks, sheets, tables
+from layers.readers import (
+    archives,
+    cells,
+    delimited,
+    features,
+    gdal,
+    kinds,
+    parquet,
+    placemarks,
+    sheets,
+    tables,
+)
 from layers.readers.archives import Member, Place
 from layers.readers.plain import DEFAULTS, Limits, Note, Offer, Piece, Table, Unreadable
 from layers.readers.services import fetched

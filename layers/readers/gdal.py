@@ -1,4 +1,4 @@
-"""What GDAL reads for us: shapefiles, GeoPackages, FlatGeobuf, TopoJSON and GML. The only room here that knows it.
+"""What GDAL reads for us: shapefiles, GeoPackages, FlatGeobuf, TopoJSON, GML. The only room here to know it.
 
 GDAL opens whatever some driver of its takes for its own, also files that send it elsewhere. So it is given
 only files whose content was looked at, under a name of ours in a folder of ours, and the driver is checked.

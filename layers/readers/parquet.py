@@ -21,7 +21,7 @@ _BATCH = 2_000
 
 
 def read(path: Path, *, file: str, name: str, limits: Limits) -> Found:
-    """Its table; shapes are the primary column of GeoParquet 1.x, in longitude and latitude where it is silent.
+    """Its table; shapes are the primary column of GeoParquet 1.x, in degrees where it names no system.
 
     Raises:
         Unreadable: pyarrow is not installed, the file is damaged, or it is more than the limits allow.
@@ -61,7 +61,8 @@ class _Parquet:
             raise self._damaged() from error
         if unpacked > limits.bytes_unpacked:
             text = N_(
-                "The file “{file}” is larger than {most:,} MB when it is unpacked. Split it into smaller files."
+                "The file “{file}” is larger than {most:,} MB when it is unpacked. Split it into "
+                "smaller files."
             )
             raise Unreadable(text, file=file, most=limits.bytes_unpacked // 1_000_000)
         geo = _geo((schema.metadata or {}).get(b"geo") or (about.metadata or {}).get(b"geo"))
@@ -107,7 +108,8 @@ class _Parquet:
         shapes = shapely.from_wkb(wkbs, on_invalid="ignore")
         for at in np.flatnonzero((wkbs != None) & shapely.is_missing(shapes)):  # noqa: E711 (numpy compares)
             notes.add(
-                read + int(at) + 1, N_("The coordinates of this feature cannot be read; the row has no shape.")
+                read + int(at) + 1,
+                N_("The coordinates of this feature cannot be read; the row has no shape."),
             )
         return shapes
 

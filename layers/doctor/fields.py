@@ -175,7 +175,7 @@ def with_facts(about: Target, columns: Sequence[str]) -> Target:
     return replace(about, fields={**about.fields, **facts})
 
 
-def tells_all(about: Target, columns: Mapping[str, str]) -> bool:
+def tells_all(about: Target, columns: Mapping[str, object]) -> bool:
     """Whether a file has a column for everything, as those that were taken along from the map have.
 
     Such a file says with a blank that there is nothing. Of others a blank says nothing, and what follows from

@@ -97,10 +97,12 @@ class Asked:
         return {"confirmed": found.confirmed or None, "freshness": found.state}
 
     def origin(self, source: str, url: str, edition: Edition | None) -> Facts:
-        """Where a row is from: the last columns of every table."""
+        """Where a row is from: the last columns of every table. One that names no source is its edition's."""
+        if not source and edition:
+            source, url = self.word(edition.source), url or edition.source_url
         return {
-            "source": source or (self.word(edition.source) if edition else None) or None,
-            "source_url": url or (edition.source_url if edition else None) or None,
+            "source": source or None,
+            "source_url": url or None,
             "licence": edition.licence if edition else None,
             "attribution": self.credit(edition) if edition else None,
         }

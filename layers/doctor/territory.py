@@ -4,6 +4,7 @@ from typing import Any
 
 import shapely
 
+from layers import dates
 from layers.catalog import Instance, Resource
 from layers.doctor import values
 from layers.doctor.fields import FACT, Target
@@ -30,7 +31,8 @@ class Areas:
     def row(self, line: Line, file: str) -> Row:
         cells = {**line.cells}
         for key in ("valid_from", "valid_to", "as_of"):
-            if key in cells:
+            # A day on which programs write that none is known may still be one, where blanks say so.
+            if key in cells and not (self.is_whole and dates.is_partial(cells[key])):
                 read = values.day(cells[key])
                 line.told += [read.told] if read.told else []
                 cells[key] = read.text

@@ -191,7 +191,13 @@ def brought_back(session, instance, layer, file):
 
 def assert_unchanged(exam, plan, rows):
     refused = [one for one in exam.findings if one.state == doctor.REFUSED]
-    changed = [row.values for row in (*plan.added, *plan.changed)]
+    before = {row.key: row for row in rows}
+    changed = [
+        (row.key, name, before[row.key].values.get(name) if row.key in before else None, value)
+        for row in (*plan.added, *plan.changed)
+        for name, value in row.values.items()
+        if row.key not in before or before[row.key].values.get(name) != value
+    ]
     assert (refused, changed, plan.ended, plan.unchanged) == ([], [], (), len(rows))
 
 

@@ -29,6 +29,13 @@ def partial(text: str) -> str:
     return text
 
 
+def is_partial(text: str) -> bool:
+    """Whether a text is a partial date of the calendar."""
+    with suppress(BadDate):
+        return bool(partial(text))
+    return False
+
+
 def first_day(text: str) -> date:
     """The first day that a partial date can mean."""
     year, month, day = (*partial(text).split("-"), "01", "01")[:3]

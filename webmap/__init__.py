@@ -14,6 +14,7 @@ from webmap import (
     api,
     context,
     db,
+    downloads,
     drawn,
     errors,
     exchange,
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     signin.init_app(app, signin.Desk.of(settings))
     oidc.init_app(app, oidc.Provider(settings))
     app.register_blueprint(api.bp)
+    app.register_blueprint(downloads.files)
     app.register_blueprint(drawn.bp)
     app.register_blueprint(tiles.bp)
     app.register_blueprint(ogc.bp)

@@ -201,6 +201,57 @@ def gaps(
         raise click.ClickException(str(error)) from error
 
 
+@cli.command()
+@_INSTANCE
+@click.argument("layer")
+@click.option(
+    "--format", "ending", default="", help="geojson, gpkg, parquet, csv, kml or fgb; default: as FILE ends."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write."
+)
+@click.option("--as-of", default="", help="A day, for example 2012-05; default: today.")
+@click.option("--known", default="", help="From the knowledge of a moment, as 2026-11-22T14:05:09Z.")
+@click.option("--lang", "language", default="", help="Language of the labels; default: the instance's own.")
+@click.option("--county", default="", help="Only of these counties, by code: 0037,0087.")
+@click.option(
+    "--only",
+    multiple=True,
+    help="Any other part of the filter: capability=land,sea; may be given several times.",
+)
+def export(
+    instance: Path | None,
+    layer: str,
+    ending: str,
+    out: Path,
+    as_of: str,
+    known: str,
+    language: str,
+    county: str,
+    only: tuple[str, ...],
+) -> None:
+    """Writes a LAYER of the map to a file, each row with source, date, licence and precision."""
+    settings = _settings(instance)
+    _set_up(settings, quietly=True)
+    from layers import exports, filters
+    from webmap import create_app, downloads
+
+    chosen = dict(pair.partition("=")[::2] for pair in only)
+    if unknown := sorted(chosen.keys() - {*filters.PARTS}):
+        raise click.BadParameter(
+            f"There is no “{unknown[0]}”. Use: {', '.join(filters.PARTS)}.", param_hint="--only"
+        )
+    asked = {"as_of": as_of, "known": known, "county": county, **chosen}
+    asked = {name: text for name, text in asked.items() if text}
+    try:
+        format = exports.format_of(ending or out.suffix.removeprefix(".").lower())
+        app = create_app(settings)
+        rows = downloads.write(app, layer, format, out, language=language, asked=asked)
+    except (LayersError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: {rows} rows, {format.title}")
+
+
 @cli.group()
 def data() -> None:
     """What the map stands on: official data from elsewhere."""

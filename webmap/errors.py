@@ -30,6 +30,7 @@ _TITLES = {
     403: N_("Not allowed"),
     404: N_("Not found"),
     405: N_("Not offered here"),
+    406: N_("Not in this format"),
     500: N_("Something went wrong"),
     503: N_("Not ready"),
 }
@@ -41,6 +42,9 @@ _SENTENCES = {
         "the command “turvakaart import”."
     ),
     405: N_("This address cannot be used in this way."),
+    406: N_(
+        "There is no file of a kind that your program accepts. Name one in the address, as .geojson or .csv."
+    ),
 }
 _SURPRISE = N_("The fault is ours. If it stays, tell us the number {ticket}.")
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from layers import answers, changes, freshness, outlines, services
+from layers import answers, changes, downloads, exports, freshness, outlines, services
 from layers.catalog import Instance
 
 VERSION = "1.3.0"
@@ -14,6 +14,12 @@ _NUMBER: Schema = {"type": "number"}
 _NUMBER_OR_NONE: Schema = {"type": ["number", "null"]}
 _URL: Schema = {"type": "string", "format": "uri-reference"}
 _FRESHNESS: Schema = {"type": "string", "enum": list(freshness.STATES)}
+
+
+_TAKEN: Schema = {
+    one.mimetype: {"type": "object"} if one.key == "geojson" else {"type": "string"}
+    for one in exports.FORMATS.values()
+}
 
 
 def _object(**parts: Schema) -> Schema:
@@ -278,6 +284,21 @@ def description(instance: Instance) -> Schema:
                 {"application/geo+json": _ref("Collection")},
                 also={"404": "There is no such layer."},
             ),
+            "/api/export/{layer}": _reading(
+                "export",
+                "A layer to take along, in a format that the request accepts; GeoJSON for any.",
+                [ask.taken, *ask.filter, *ask.when, ask.language],
+                _TAKEN,
+                also={"404": "There is no such layer.", "406": "No format of these is accepted."},
+            ),
+            "/api/export/{layer}.{format}": _reading(
+                "exportAs",
+                "A layer to take along as a file: every row with source, date, licence and precision. "
+                "Organisations, cases and practices take the filter; areas are always whole.",
+                [ask.taken, ask.ending, *ask.filter, *ask.when, ask.language],
+                _TAKEN,
+                also={"404": "There is no such layer."},
+            ),
             "/api/fit": _reading(
                 "fit",
                 "Cases that fit a place (`area`, or `lat` and `lon`), or places to which a `practice` or "
@@ -435,6 +456,16 @@ class _Asker:
         self.shade = _asked("shade", _TEXT, "A kind of area, or kind.role.", required=True)
         self.layer = {
             **_asked("name", _TEXT, "A layer's key, or land, neighbours, settlements.", required=True),
+            "in": "path",
+        }
+        self.taken = {
+            **_asked(
+                "layer", _among(one.key for one in downloads.offers(instance)), "A layer.", required=True
+            ),
+            "in": "path",
+        }
+        self.ending = {
+            **_asked("format", _among(exports.FORMATS), "The format.", required=True),
             "in": "path",
         }
         self.when = [

@@ -45,6 +45,7 @@ from webmap import (
     cooperation,
     db,
     doors,
+    downloads,
     editing,
     fits,
     histories,
@@ -79,6 +80,7 @@ bp.register_blueprint(comparisons.bp)
 bp.register_blueprint(confirming.bp)
 bp.register_blueprint(cooperation.bp)
 bp.register_blueprint(doors.bp)
+bp.register_blueprint(downloads.bp)
 bp.register_blueprint(imported.bp)
 bp.register_blueprint(importing.bp)
 bp.register_blueprint(editing.bp)

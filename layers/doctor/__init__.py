@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from layers import dates, editions, readers
 from layers.catalog import Instance, Resource
-from layers.doctor import exam, fields, grounds, guess
+from layers.doctor import exam, fields, grounds, guess, same
 from layers.doctor.exam import REFUSED, REPAIRED, USED, Exam, Finding, How
 from layers.doctor.fields import AREAS, BODIES, Field, Target, target
 from layers.doctor.guess import Guess
@@ -119,6 +119,7 @@ def begin(
     about = target(instance, _checked(instance, layer))
     table = readers.read(file, name=sheet, encoding=encoding)
     known = grounds.known(session, instance, as_of=today)
+    about = fields.with_facts(about, table.columns)
     found = guess.guess(table, about, instance=instance, known=known, habits=fields.habits(instance))
     before = _how(session, layer, dataset) if dataset else {}
     again = guess.remembered(before.get("columns", {}), table.columns)
@@ -212,7 +213,7 @@ def plan(session: Session, found: Exam, about: Resource, *, file: Path) -> Plan:
     """
     if not found.rows:
         raise NothingUsable(total=found.total)
-    source = found.source(about, checksum=checksum(file))
+    source = same.kept(session, found.source(about, checksum=checksum(file)))
     return editions.plan(editions.known(session, source), source)
 
 

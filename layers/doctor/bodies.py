@@ -12,13 +12,16 @@ from layers.doctor.grounds import COUNTY, MUNICIPALITY, SETTLEMENT, Known, Spot
 from layers.doctor.lines import Bad, Line, said
 from layers.errors import N_, Sentence
 from layers.sources import tables
-from layers.sources.rows import Row
+from layers.sources.rows import Row, Unusable
 
 
 class Bodies:
-    """Makes rows of organisations."""
+    """Makes rows of organisations. Of a file that tells all (`fields.tells_all`) nothing is filled in."""
 
-    def __init__(self, target: Target, resource: Resource, instance: Instance, known: Known) -> None:
+    def __init__(
+        self, target: Target, resource: Resource, instance: Instance, known: Known, *, is_whole: bool = False
+    ) -> None:
+        self.is_whole = is_whole
         self.target, self.resource, self.instance, self.known = target, resource, instance, known
         self.form = tables.body_form(target.layer, instance)
         self.keys: set[str] = set()
@@ -33,8 +36,9 @@ class Bodies:
             cells["name"] = next(own, "")
         cells["key"] = self._key(line, cells)
         cells["source"] = cells.get("source") or self._source()
-        cells["source_url"] = cells.get("source_url") or self.resource.source_url
-        cells["as_of"] = cells.get("as_of") or self.resource.as_of
+        if not self.is_whole:
+            cells["source_url"] = cells.get("source_url") or self.resource.source_url
+            cells["as_of"] = cells.get("as_of") or self.resource.as_of
         self._check_areas(cells.get("serves", ""))
         try:
             row = self.form.row(cells, number=line.number, file=file)
@@ -49,6 +53,8 @@ class Bodies:
         return row
 
     def _read(self, line: Line, key: str, text: str) -> str:
+        if self.is_whole and self._is_right(key, text):
+            return text
         codes = self.target.fields[key].codes if key in self.target.fields else {}
         if key == "capabilities":
             read = values.codes_of(text, codes)
@@ -59,6 +65,14 @@ class Bodies:
         if read.told:
             line.told.append(read.told)
         return read.text
+
+    def _is_right(self, key: str, text: str) -> bool:
+        """Whether the instance's own files could say so: then there is nothing to repair."""
+        test = self.form.columns.get(key) or self.form.optional.get(key)
+        try:
+            return test is not None and test(text) is not None
+        except Unusable:
+            return False
 
     def _source(self) -> str:
         said = self.resource.source
@@ -74,6 +88,8 @@ class Bodies:
             if not text:
                 continue
             spot = self._spot(kind, text, found)
+            if spot is None and self.is_whole:
+                continue
             if spot is None:
                 line.told.append(Sentence("“{text}” is no place known here: it stays as words.", text=text))
                 cells[kind] = ""
@@ -83,7 +99,7 @@ class Bodies:
                 about = {"text": text, "name": spot.name, "code": spot.code}
                 line.told.append(Sentence("“{text}” was read as {name} ({code}).", **about))
             found[kind], cells[kind] = spot, spot.code
-        if SETTLEMENT in found:
+        if SETTLEMENT in found and not self.is_whole:
             for kind in (MUNICIPALITY, COUNTY):
                 around = [code for code in found[SETTLEMENT].within if (kind, code) in self.known.coded]
                 if not cells.get(kind) and len(around) == 1:
@@ -113,6 +129,8 @@ class Bodies:
 
     def _point(self, line: Line, cells: dict[str, str], spots: Mapping[str, Spot]) -> None:
         """Puts the point into the cells, in degrees; without one that of the settlement."""
+        if line.shape is None and self.is_whole:
+            return
         if line.shape is None and SETTLEMENT in spots and SETTLEMENT in self.target.fields["precision"].codes:
             line.shape, cells["precision"] = spots[SETTLEMENT].point, SETTLEMENT
             line.told.append(Sentence("It has no point: it stands at the point of its settlement."))
@@ -148,7 +166,7 @@ class Bodies:
         )
 
     def _own(self, line: Line, key: str) -> str:
-        told = values.key_of([key])
+        told = key if self._is_right("key", key) else values.key_of([key])
         if self.known.layers.get(told, self.target.layer) != self.target.layer:
             what = Sentence(
                 "The key “{key}” belongs to an organisation of the layer “{layer}”.",

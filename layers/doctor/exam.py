@@ -13,7 +13,7 @@ import shapely
 from layers.catalog import Instance, Resource
 from layers.doctor import systems, values
 from layers.doctor.bodies import Bodies
-from layers.doctor.fields import AREAS, EAST, NORTH, Habits, Target
+from layers.doctor.fields import AREAS, EAST, NORTH, Habits, Target, tells_all
 from layers.doctor.grounds import Known
 from layers.doctor.lines import Bad, Line, said
 from layers.doctor.systems import System
@@ -93,13 +93,16 @@ def examine(
     Raises:
         Unreadable: the file changed or broke off while it was read.
     """
-    lines = [*_lines(table, how, habits)]
+    is_whole = tells_all(target, how.columns)
+    lines = [*_lines(table, how, habits, is_whole=is_whole)]
     findings = [Finding(note.row, REPAIRED if note.row else USED, (note.said,)) for note in table.notes]
     system = _place(lines, table, how, instance, habits) if lines else None
     if system and system.told:
         findings.append(Finding(0, USED, (system.told,)))
     makes = (
-        Areas(target, resource, instance) if target.of == AREAS else Bodies(target, resource, instance, known)
+        Areas(target, resource, instance, is_whole=is_whole)
+        if target.of == AREAS
+        else Bodies(target, resource, instance, known, is_whole=is_whole)
     )
     rows: list[Row] = []
     for line in lines:
@@ -117,14 +120,14 @@ def examine(
     return Exam(table.file, target, tuple(rows), _joined(findings), len(lines), system)
 
 
-def _lines(table: Table, how: How, habits: Habits) -> Iterator[Line]:
+def _lines(table: Table, how: How, habits: Habits, *, is_whole: bool) -> Iterator[Line]:
     at = {key: table.columns.index(column) for key, column in how.columns.items() if column in table.columns}
     for piece in table.pieces():
         shapes = piece.shapes if piece.shapes is not None else [None] * len(piece.numbers)
         for number, row, shape in zip(piece.numbers, piece.cells, shapes, strict=True):
             line = Line(number, dict(how.same), shape)
             for key, column in at.items():
-                if row[column] and not values.is_blank(row[column], habits.blanks):
+                if row[column] and (is_whole or not values.is_blank(row[column], habits.blanks)):
                     line.cells[key] = row[column]
             yield line
 

@@ -5,7 +5,7 @@ country call their columns stands in the instance, in `imports.yaml`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -16,6 +16,8 @@ from layers.errors import N_, BadInstance, Problem, Sentence
 
 FILE = "imports.yaml"
 BODIES, AREAS = "bodies", "areas"
+FACT = "fact_"
+"""Begins the columns of facts about areas, of which an instance has its own."""
 EAST, NORTH = "lon", "lat"
 _OF_BODIES: Mapping[str, str] = {
     "name": "name title organisation organization unit station agency department label",
@@ -34,6 +36,7 @@ _OF_BODIES: Mapping[str, str] = {
     "valid_from": "valid_from founded since opened start begin",
     "valid_to": "valid_to closed until end",
     "as_of": "as_of updated date modified",
+    "as_of_inferred": "as_of_inferred",
     "source": "source",
     "source_url": "source_url url website web link homepage",
 }
@@ -45,6 +48,7 @@ _OF_AREAS: Mapping[str, str] = {
     "valid_to": "valid_to until end",
     "as_of": "as_of updated date modified",
     "source": "source",
+    "source_url": "source_url",
     "accuracy": "accuracy",
 }
 _ABOUT: Mapping[str, str] = {
@@ -64,6 +68,7 @@ _ABOUT: Mapping[str, str] = {
     "valid_from": N_("Since"),
     "valid_to": N_("Until"),
     "as_of": N_("As of"),
+    "as_of_inferred": N_("Whether the date is inferred (yes)"),
     "source": N_("Source"),
     "source_url": N_("Address of the source"),
     "code": N_("Code"),
@@ -71,6 +76,7 @@ _ABOUT: Mapping[str, str] = {
     "accuracy": N_("Accuracy of the borders"),
 }
 _IN_LANGUAGE: Mapping[str, str] = {"name": N_("Name ({language})"), "note": N_("Note ({language})")}
+_FACT_SAID = N_("Fact: {name}")
 _CODED = {"form": "forms", "capabilities": "capabilities", "readiness": "readiness", "precision": "precision"}
 
 
@@ -155,3 +161,25 @@ def target(instance: Instance, layer: str) -> Target:
             key = f"{word}_{language}"
             found[key] = Field(key, Sentence(_IN_LANGUAGE[word], language=language), (key,))
     return Target(layer, about.of, about.kind, found)
+
+
+def with_facts(about: Target, columns: Sequence[str]) -> Target:
+    """The same target, with a field for every fact about areas that a table tells."""
+    if about.of != AREAS:
+        return about
+    facts = {
+        column: Field(column, Sentence(_FACT_SAID, name=column.removeprefix(FACT)), (column,))
+        for column in columns
+        if column.startswith(FACT) and len(column) > len(FACT)
+    }
+    return replace(about, fields={**about.fields, **facts})
+
+
+def tells_all(about: Target, columns: Mapping[str, object]) -> bool:
+    """Whether a file has a column for everything, as those that were taken along from the map have.
+
+    Such a file says with a blank that there is nothing. Of others a blank says nothing, and what follows from
+    the rest of the row is filled in. Where an area's name stands in every language, none is without one.
+    """
+    needed = about.fields.keys() - {NORTH, EAST} - ({"name"} if about.of == AREAS else set())
+    return needed <= columns.keys()

@@ -55,6 +55,13 @@ def known(session: Session, instance: Instance, *, as_of: date) -> Known:
                 names = [str(name) for name in area.names.values()]
                 around = frozenset({area.parent.partition(":")[2]} - {""})
                 spots.append((kind, Spot(area.code, _name(area.names), around), names))
+    # What has ended is known by its key and code only: names belong to what there is.
+    ended: dict[tuple[str, str], Spot] = {}
+    for key, words in places.area_names(session).items():
+        kind, _, code = key.partition(":")
+        keys.add(key)
+        if kind in (MUNICIPALITY, COUNTY):
+            ended[kind, code] = Spot(code, _name(words))
     named: dict[tuple[str, str], list[Spot]] = {}
     kinds_of = {kind: _kind_words(called for of, _, called in spots if of == kind) for kind in _KINDS}
     for kind, spot, called in spots:
@@ -68,7 +75,7 @@ def known(session: Session, instance: Instance, *, as_of: date) -> Known:
         bodies.setdefault((body.layer, letters.fold(body.name)), []).append((body.key, where))
     return Known(
         named={name: tuple(found) for name, found in named.items()},
-        coded={(kind, spot.code): spot for kind, spot, _ in spots},
+        coded=ended | {(kind, spot.code): spot for kind, spot, _ in spots},
         bodies={name: tuple(found) for name, found in bodies.items()},
         layers=layers,
         areas=frozenset(keys),

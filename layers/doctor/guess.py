@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from layers import letters
 from layers.catalog import Instance
 from layers.doctor import values
-from layers.doctor.fields import EAST, NORTH, Field, Habits, Target
+from layers.doctor.fields import EAST, NORTH, Field, Habits, Target, tells_all
 from layers.doctor.grounds import COUNTY, MUNICIPALITY, SETTLEMENT, Known
 from layers.errors import N_, Sentence
 from layers.readers import Table
@@ -30,8 +30,15 @@ def guess(
     table: Table, target: Target, *, instance: Instance, known: Known, habits: Habits
 ) -> dict[str, Guess]:
     """Which column tells which field; a column tells one thing, and a field has one column or none."""
-    sample = _sample(table)
     shaped = bool(table.geometry)
+    if tells_all(target, dict.fromkeys(table.columns, "")):
+        # It was taken along from the map: what stands in its columns need not be guessed.
+        return {
+            key: Guess(key, Sentence("The column is called “{column}”.", column=key))
+            for key in target.fields
+            if key in table.columns and not (shaped and key in (NORTH, EAST))
+        }
+    sample = _sample(table)
     scored = sorted(
         (
             (score, -position, key, column, why)

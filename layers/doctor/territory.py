@@ -4,9 +4,10 @@ from typing import Any
 
 import shapely
 
+from layers import dates
 from layers.catalog import Instance, Resource
 from layers.doctor import values
-from layers.doctor.fields import Target
+from layers.doctor.fields import FACT, Target
 from layers.doctor.lines import Bad, Line
 from layers.errors import N_, Sentence
 from layers.geo import Shapes
@@ -19,26 +20,31 @@ _LOST = 0.01
 
 
 class Areas:
-    """Makes rows of areas."""
+    """Makes rows of areas. Of a file that tells all (`fields.tells_all`) nothing is filled in."""
 
-    def __init__(self, target: Target, resource: Resource, instance: Instance) -> None:
+    def __init__(
+        self, target: Target, resource: Resource, instance: Instance, *, is_whole: bool = False
+    ) -> None:
+        self.is_whole = is_whole
         self.target, self.resource, self.instance = target, resource, instance
 
     def row(self, line: Line, file: str) -> Row:
         cells = {**line.cells}
         for key in ("valid_from", "valid_to", "as_of"):
-            if key in cells:
+            # A day on which programs write that none is known may still be one, where blanks say so.
+            if key in cells and not (self.is_whole and dates.is_partial(cells[key])):
                 read = values.day(cells[key])
                 line.told += [read.told] if read.told else []
                 cells[key] = read.text
         name = cells.pop("name", "")
-        if name:
+        if name and not self.is_whole:
             cells.setdefault(f"name_{self.instance.default_language}", name)
         code = values.key_of([cells.get("code", "") or name])
-        if cells.get("code") and cells["code"].replace("-", "").replace("_", "").isalnum():
+        if cells.get("code") and (self.is_whole or _is_code(cells["code"])):
             code = cells["code"]
         if not code:
             raise Bad(N_("It has neither a code nor a name."), N_("Name the column that holds the codes."))
+        facts = {key.removeprefix(FACT): cells.pop(key) for key in sorted(cells) if key.startswith(FACT)}
         record = {**cells, "kind": self.target.kind, "code": code}
         record.setdefault("accuracy", ACCURACIES[0])
         if record["accuracy"] not in ACCURACIES:
@@ -50,12 +56,17 @@ class Areas:
                 _whole(line, srid=self.instance.metric_crs),
                 self.resource,
                 self.instance,
-                facts={},
+                facts={(code, cells.get("valid_from", "")): facts},
+                dated=not self.is_whole,
                 file=file,
                 line=line.number,
             )
         except Unusable as error:
             raise Bad(error.what, error.remedy) from error
+
+
+def _is_code(text: str) -> bool:
+    return text.replace("-", "").replace("_", "").isalnum()
 
 
 def _whole(line: Line, *, srid: int) -> Any:

@@ -11,7 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from layers.errors import N_, Sentence
-from layers.readers import archives, cells, delimited, features, gdal, kinds, placemarks, sheets, tables
+from layers.readers import (
+    archives,
+    cells,
+    delimited,
+    features,
+    gdal,
+    kinds,
+    parquet,
+    placemarks,
+    sheets,
+    tables,
+)
 from layers.readers.archives import Member, Place
 from layers.readers.plain import DEFAULTS, Limits, Note, Offer, Piece, Table, Unreadable
 from layers.readers.services import fetched
@@ -117,7 +128,7 @@ def _of_kind(path: Path, kind: str, file: str, stem: str, place: Place, limits: 
         return _kmz(path, file, stem, place, limits)
     if kind in (kinds.XLSX, kinds.OLD_SHEET):
         return _sheets(path, kind, file, limits)
-    if kind in (kinds.SHAPEFILE, kinds.GEOPACKAGE, kinds.TOPOJSON, kinds.GML):
+    if kind in (kinds.SHAPEFILE, kinds.GEOPACKAGE, kinds.TOPOJSON, kinds.GML, kinds.FLATGEOBUF):
         return _layers(path, kind, file, stem, place, limits)
     return [_single(path, kind, file, stem, limits)]
 
@@ -128,7 +139,12 @@ def _single(path: Path, kind: str, file: str, stem: str, limits: Limits) -> _Ins
     def opened(encoding: str) -> Found:
         if kind == kinds.TEXT:
             return delimited.read(path, file=file, name=stem, encoding=encoding, limits=limits)
-        room = {kinds.GEOJSON: features.read, kinds.KML: placemarks.kml, kinds.GPX: placemarks.gpx}[kind]
+        room = {
+            kinds.GEOJSON: features.read,
+            kinds.KML: placemarks.kml,
+            kinds.GPX: placemarks.gpx,
+            kinds.PARQUET: parquet.read,
+        }[kind]
         return room(path, file=file, name=stem, limits=limits)
 
     return _Inside(stem, lambda: _looked(opened, limits), opened)

@@ -13,6 +13,7 @@ from typing import Any
 import shapely
 
 from layers.errors import N_
+from layers.exports.plain import restored
 from layers.readers import headings, letters, systems
 from layers.readers.cells import Notebook
 from layers.readers.headings import Heading
@@ -151,7 +152,7 @@ class _Text:
             if not headings.filled(row):
                 blank += 1
                 continue
-            row = self._fitted(number, row, notes)
+            row = [restored(cell) for cell in self._fitted(number, row, notes)]
             shape = None
             if self._shape is not None:
                 shape = self._drawn(number, row.pop(self._shape), notes)

@@ -1,4 +1,4 @@
-"""What GDAL reads for us: shapefiles, GeoPackages, TopoJSON and GML. The only room here that knows it.
+"""What GDAL reads for us: shapefiles, GeoPackages, FlatGeobuf, TopoJSON, GML. The only room here to know it.
 
 GDAL opens whatever some driver of its takes for its own, also files that send it elsewhere. So it is given
 only files whose content was looked at, under a name of ours in a folder of ours, and the driver is checked.
@@ -23,12 +23,19 @@ from layers.readers.cells import Notebook
 from layers.readers.plain import Limits, Offer, Unreadable
 from layers.readers.tables import Found, Row
 
-_SUFFIX = {kinds.SHAPEFILE: ".shp", kinds.GEOPACKAGE: ".gpkg", kinds.TOPOJSON: ".json", kinds.GML: ".gml"}
+_SUFFIX = {
+    kinds.SHAPEFILE: ".shp",
+    kinds.GEOPACKAGE: ".gpkg",
+    kinds.TOPOJSON: ".json",
+    kinds.GML: ".gml",
+    kinds.FLATGEOBUF: ".fgb",
+}
 _DRIVER = {
     kinds.SHAPEFILE: "ESRI Shapefile",
     kinds.GEOPACKAGE: "GPKG",
     kinds.TOPOJSON: "TopoJSON",
     kinds.GML: "GML",
+    kinds.FLATGEOBUF: "FlatGeobuf",
 }
 # GML names schemas by address, and GDAL would fetch them.
 _OPTIONS = {kinds.GML: {"DOWNLOAD_SCHEMA": "NO", "WRITE_GFS": "NO"}}

@@ -21,6 +21,7 @@ _GML = ("http://www.opengis.net/gml", "http://www.opengis.net/wfs")
 
 TEXT, GEOJSON, TOPOJSON, GEOPACKAGE, SHAPEFILE = "text", "geojson", "topojson", "geopackage", "shapefile"
 KML, KMZ, GPX, GML, XLSX, OLD_SHEET, ZIP = "kml", "kmz", "gpx", "gml", "xlsx", "old sheet", "zip"
+FLATGEOBUF, PARQUET = "flatgeobuf", "parquet"
 
 
 def kind(path: Path, *, file: str) -> str:
@@ -43,6 +44,10 @@ def kind(path: Path, *, file: str) -> str:
         return SHAPEFILE
     if head.startswith(_OLD_OFFICE):
         return OLD_SHEET
+    if head.startswith(b"fgb\x03fgb"):
+        return FLATGEOBUF
+    if head.startswith(b"PAR1"):
+        return PARQUET
     _refuse_known(head, file)
     text = _text(head)
     if text is None:

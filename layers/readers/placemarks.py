@@ -6,6 +6,7 @@ is a name, some data and plain coordinates, so they are read here.
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ _PASSED = {
     "trk": N_("Tracks left out, since only waypoints are read: {count}."),
     "rte": N_("Routes left out, since only waypoints are read: {count}."),
 }
-_MARKUP = re.compile(r"<[A-Za-z/!][^>]*>|&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});", re.I)
+_TAG = re.compile(r"<[A-Za-z/!][^>]*>")
+_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});", re.I)
 
 
 def kml(path: Path, *, file: str, name: str, limits: Limits) -> Found:
@@ -113,7 +115,7 @@ class _Placemarks(_Marks):
                 said[tag] = child.text or ""
             elif tag == "Data":
                 value = next((part.text for part in child if xml.local(part.tag) == "value"), "")
-                _put(said, child.get("name") or "", _plain(value or "", row, notes))
+                _put_data(said, child.get("name") or "", _plain(value or "", row, notes))
             elif tag in ("SimpleData", "SimpleArrayData"):
                 _put(said, child.get("name") or "", _plain("".join(child.itertext()), row, notes))
         return said
@@ -126,6 +128,15 @@ class _Placemarks(_Marks):
             notes.add(row, N_("The coordinates of this feature cannot be read; the row has no shape."))
             return None
         return _together(parts)
+
+
+def _put_data(said: dict[str, str], name: str, value: str) -> None:
+    """A datum of this name is surer than what is written beside the symbol, which stays as “name (2)”."""
+    if name in _PLAIN and name in said and f"{name} (2)" not in said:
+        _put(said, name, said[name])
+        said[name] = value
+    else:
+        _put(said, name, value)
 
 
 def _put(said: dict[str, str], name: str, value: str) -> None:
@@ -242,8 +253,8 @@ class _Words(HTMLParser):
 
 def _plain(text: str, row: int, notes: Notebook) -> str:
     """Text without markup."""
-    if not _MARKUP.search(text):
-        return text.strip()
+    if not _TAG.search(text):
+        return unescape(text).strip() if _ENTITY.search(text) else text.strip()
     words = _Words()
     words.feed(text)
     words.close()

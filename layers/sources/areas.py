@@ -79,13 +79,16 @@ def row(
     facts: Facts,
     file: str,
     line: int = 0,
+    dated: bool = True,
 ) -> Row:
     """The row of an area, `shape` in the instance's metric system.
+
+    Where it has no date or address of its own, those of its resource hold, unless it is not `dated` so.
 
     Raises:
         Unusable: a date is none, or it ends before it begins.
     """
-    values = _values(record, shape, resource, instance, facts)
+    values = _values(record, shape, resource, instance, facts, dated=dated)
     return Row(key=_key(record), line=line, file=file, values=values)
 
 
@@ -129,7 +132,13 @@ def _refuse(shape: Any) -> None:
 
 
 def _values(
-    record: Mapping[str, Any], shape: Any, resource: Resource, instance: Instance, facts: Facts
+    record: Mapping[str, Any],
+    shape: Any,
+    resource: Resource,
+    instance: Instance,
+    facts: Facts,
+    *,
+    dated: bool,
 ) -> dict[str, Any]:
     start = _day(record, "valid_from")
     more = dict(facts.get((str(record["code"]), start), {}))
@@ -143,9 +152,9 @@ def _values(
         "accuracy": record["accuracy"],
         "valid_from": start,
         "valid_to": more.pop("valid_to", "") or _day(record, "valid_to"),
-        "as_of": _day(record, "as_of") or resource.as_of,
+        "as_of": _day(record, "as_of") or (resource.as_of if dated else ""),
         "source": record.get("source") or said(resource.source, instance.default_language, "en"),
-        "source_url": resource.source_url,
+        "source_url": record.get("source_url") or (resource.source_url if dated else ""),
         "facts": {name: value for name, value in more.items() if value},
         "geom": shape,
     }

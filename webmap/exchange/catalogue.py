@@ -17,7 +17,7 @@ from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from layers import dates, places, provenance
+from layers import dates, downloads, exports, places, provenance
 from layers.errors import N_
 from layers.geo import Bbox
 from layers.places import Edition
@@ -56,6 +56,8 @@ _LANGUAGES = {
     "sv": "SWE",
 }
 _GEOJSON = ("GEOJSON", "application/geo+json")
+# The Union's codes; it has none for FlatGeobuf.
+_FILE_TYPES = {"csv": "CSV", "geojson": "GEOJSON", "gpkg": "GPKG", "kml": "KML", "parquet": "PARQUET"}
 _LICENCE = re.compile(r"[A-Za-z0-9.+-]+")
 _GROUND = {"land": "land", "neighbours": "neighbours", "places": "settlements"}
 
@@ -81,7 +83,15 @@ def distributions(resource: str) -> Iterator[Distribution]:
     instance, layers = db.instance(), {layer.key: layer for layer in db.instance().layers}
     drawn = resource if resource in layers else _GROUND.get(resource, "")
     if drawn and drawn not in big.drawings():
-        yield Distribution("geojson", f"/api/layers/{drawn}.geojson", *_GEOJSON, "GeoJSON", "api")
+        yield Distribution(
+            "drawn", f"/api/layers/{drawn}.geojson", *_GEOJSON, "GeoJSON, as it is drawn", "api"
+        )
+    for offer in downloads.offers(instance):
+        if offer.key == resource:
+            for one in exports.offered(offer.shape):
+                if one.key in _FILE_TYPES:
+                    address = f"/api/export/{resource}.{one.key}"
+                    yield Distribution(one.key, address, _FILE_TYPES[one.key], one.mimetype, one.title)
     if resource in layers and layers[resource].of == "bodies":
         organizations = ("JSON", "application/json", "HSDS (Open Referral)", "hsds")
         yield Distribution("hsds", "/hsds/organizations?full=true", *organizations, is_download=False)
@@ -91,7 +101,7 @@ def distributions(resource: str) -> Iterator[Distribution]:
     if resource == "journal":
         feed = f"/{instance.default_language}/journal.atom"
         yield Distribution("atom", feed, "ATOM", "application/atom+xml", "Atom")
-    if drawn and is_served(f"/ogc/collections/{drawn}"):
+    if drawn:
         service = ("OGC API – Features", "ogc")
         yield Distribution("ogc", f"/ogc/collections/{drawn}", *_GEOJSON, *service, is_download=False)
     is_cases = resource in layers and layers[resource].of == "cases"
@@ -101,13 +111,6 @@ def distributions(resource: str) -> Iterator[Distribution]:
     elif resource in ("practices", "events"):
         list_ = f"/{instance.default_language}/{'practices' if resource == 'practices' else 'trainings'}/"
         yield Distribution("page", list_, "HTML", "text/html", "HTML", is_download=False)
-
-
-def is_served(path: str) -> bool:
-    """Whether this site has an address of this form: nothing is named that is not there."""
-    routes = current_app.url_map.bind("")
-    # A single word is also of the form of a page in a language that is none.
-    return routes.test(path) and not routes.match(path)[0].startswith("pages.")
 
 
 @bp.get("/catalog.jsonld")
@@ -281,8 +284,6 @@ def _services(datasets: Iterable[str]) -> Iterator[Shape]:
     ]
     given = {name: {one.service for one in distributions(name)} for name in datasets}
     for key, path, described, title in offered:
-        if key == "ogc" and not is_served(path):
-            continue
         serves = [{"@id": _id("dataset", name)} for name, by in given.items() if key in by]
         yield {
             "@id": _id("service", key),

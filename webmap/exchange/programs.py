@@ -9,7 +9,7 @@ from flask_babel import gettext
 from layers import services
 from layers.errors import N_
 from webmap import db, i18n
-from webmap.exchange import catalogue, finding
+from webmap.exchange import finding
 
 bp = Blueprint("programs", __name__)
 
@@ -88,9 +88,11 @@ def _doors() -> list[Door]:
             N_("What changes in an area, and the journal."),
         ),
         Door("/ogc/", "OGC API – Features", N_("The layers for geographic information systems."), "/ogc/"),
+        Door(
+            "/api/export/…",
+            "GeoJSON, GeoPackage, GeoParquet, CSV, KML, FlatGeobuf",
+            N_("Every layer as a file."),
+            url_for("pages.downloads.page", language=lang),
+        ),
     ]
-    return [
-        Door(one.path, one.standard, gettext(one.about), one.example)
-        for one in told
-        if one.path != "/ogc/" or catalogue.is_served(one.path)
-    ]
+    return [Door(one.path, one.standard, gettext(one.about), one.example) for one in told]

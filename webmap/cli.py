@@ -60,7 +60,7 @@ def serve(instance: Path | None, host: str, port: int, no_browser: bool, workers
         return
     from webmap import create_app  # Folium and Flask take a second; setup does without them.
 
-    _serve(create_app(settings), host=host, port=port, browse=not no_browser)
+    _serve(create_app(settings), settings, host=host, port=port, browse=not no_browser)
 
 
 # A place west of Greenwich begins with a minus, and is no option.
@@ -455,11 +455,13 @@ def check_links(instance: Path | None, again_after: int, most: int, delay_s: flo
     )
 
 
-def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
+def _serve(app: Flask, settings: Settings, *, host: str, port: int, browse: bool) -> None:
     from waitress.server import create_server
 
+    from webmap import workers
+
     try:
-        server = create_server(app, host=host, port=port, threads=8)
+        server = create_server(app, host=host, port=port, threads=workers.guard(app, settings))
     except OSError as error:
         raise _unusable(host, port, error) from error
     address = _address(host, port)

@@ -12,7 +12,8 @@ from webmap import signin
 # Whoever adds an address adds it here, or demands a role of who asks (`webmap.signin.required`).
 PUBLIC = """
 api.answer api.description api.find api.fit api.history drawn.coverage drawn.layer feeds.atom
-feeds.vcard offline.kept offline.manifest offline.page offline.worker pages.account.invitation
+feeds.vcard health.alive health.metrics health.ready
+offline.kept offline.manifest offline.page offline.worker pages.account.invitation
 pages.account.provider pages.account.provider_back pages.account.sign_in pages.account.sign_out
 pages.area pages.body pages.booklets.booklet pages.cards.card pages.cards.sheet pages.case
 pages.caseform.new pages.cases pages.comparisons.compare pages.confirming.confirm

@@ -21,7 +21,7 @@ from werkzeug.exceptions import NotFound
 from layers import places, store, tiles
 from layers.errors import LayersError, StoreNotReady
 from layers.gaps import jobs
-from webmap import big, db, meters, porch, replies
+from webmap import db, meters, porch, replies
 from webmap.meters import Told
 
 bp = Blueprint("health", __name__)
@@ -72,19 +72,8 @@ def _lacking() -> str:
         replies.known()
     except (LayersError, SQLAlchemyError):
         return "snapshot"
-    return "" if _archives_can_be_read() else "archives"
-
-
-def _archives_can_be_read() -> bool:
-    """Of the layers that are drawn from one; a layer whose archive is not made yet is drawn without."""
-    house = db.house()
-    try:
-        for key, drawing in big.drawings().items():
-            if drawing.archive:
-                tiles.tile(tiles.archive(house.shelf, key, drawing.archive.revision), 0, 0, 0)
-    except (LayersError, OSError, SQLAlchemyError):
-        return False
-    return True
+    # Without its archive a layer is drawn by frame: a map that is slower, and somebody should know.
+    return "archives" if tiles.damaged(db.house().shelf) else ""
 
 
 def _is_trusted() -> bool:

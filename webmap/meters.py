@@ -133,8 +133,9 @@ class Meters:
         return generate_latest(self._summed()) + generate_latest(told)
 
     def retire(self) -> None:
-        """This process answers nobody: its numbers of the present are not to be counted."""
-        self._sweep(os.getpid())
+        """This process answers nobody: what it has counted while it warmed up is forgotten."""
+        for file in Path(os.environ.get(_FOLDER, os.devnull)).glob(f"*_{os.getpid()}.db"):
+            file.unlink()
 
     def _summed(self) -> "CollectorRegistry":
         """This process's numbers, or those of all where they are shared."""
@@ -148,11 +149,10 @@ class Meters:
         MultiProcessCollector(found)  # type: ignore[no-untyped-call]
         return found
 
-    def _sweep(self, gone: int = 0) -> None:
+    def _sweep(self) -> None:
         """Forgets the present of processes that have ended, also of those that were killed."""
         for file in Path(os.environ.get(_FOLDER, os.devnull)).glob("gauge_live*_*.db"):
-            pid = int(file.stem.rpartition("_")[2])
-            if pid == gone or not _is_there(pid):
+            if not _is_there(int(file.stem.rpartition("_")[2])):
                 file.unlink(missing_ok=True)
 
 

@@ -26,7 +26,7 @@ _ALWAYS = frozenset((ALIVE, READY, METRICS))
 _QUICK = frozenset(("GET", "HEAD"))
 _PACE_S = 0.001
 """One is turned away after the other, this apart. Without it, 256 connections that asked again at once were
-turned away 6,500 times a second with time for 10 to 80 answers; with it 1,000 times, and 850 answers were made.
+turned away 6,500 times a second, with time for 10 to 80 answers; with it 1,000 times, and 850 were answered.
 """
 _NO_RULE, _TURNED_AWAY = "none", "turned away"
 _HEADER = "X-Request-Id"

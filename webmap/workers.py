@@ -40,8 +40,18 @@ def guard(app: Flask, settings: Settings, *, processes: int = 1) -> int:
     return gate.threads
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Callable[[], None]) -> None:
+def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    tell: Callable[[], None],
+    is_beside: bool = False,
+) -> None:
     """Serves until it is told to stop, then lets every process finish its answers; `tell` when it begins.
+
+    `is_beside`: another server may have the port already, and the system shares newcomers out between both.
 
     Raises:
         OSError: the port cannot be used.
@@ -49,6 +59,8 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Calla
     """
     with tempfile.TemporaryDirectory(prefix="turvakaart-meters-") as folder:
         meters.share(Path(folder))
+        if not is_beside:
+            _check_free(host, port)
         _serve(settings, host=host, port=port, workers=workers, tell=tell)
 
 
@@ -57,7 +69,6 @@ def _serve(settings: Settings, *, host: str, port: int, workers: int, tell: Call
     from granian.log import LogLevels
     from granian.server import Server
 
-    _check_free(host, port)
     gate = Gate.of(at_once=settings.at_once, waiting=settings.waiting, patience_s=settings.patience_s)
     server = Server(
         "webmap",
@@ -77,7 +88,8 @@ def _serve(settings: Settings, *, host: str, port: int, workers: int, tell: Call
     loader: Callable[[], Flask] = partial(_guarded, settings, workers)
     if sys.platform == "linux":
         multiprocessing.set_start_method("fork", force=True)
-        warm = warmed(loader())
+        warm = warmed(create_app(settings))
+        guard(warm, settings, processes=workers)
         porch.of(warm).meters.retire()
         loader = lambda: warm  # noqa: E731  forked, so it need not be pickled
     tell()
@@ -102,7 +114,7 @@ def warmed(app: Flask) -> Flask:
     client = app.test_client()
     for language in house.instance.languages:
         asked = {"lat": middle.lat, "lon": middle.lon, "lang": language}
-        client.get("/api/answer", query_string=asked)
+        client.get("/api/answer", query_string=asked, buffered=True)
     house.engine.dispose()
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""So many at once, so many who wait their turn, and nobody else: each lane by itself, then the whole porch."""
+"""So many at once, so many who wait their turn, and nobody else: each lane, then the whole porch."""
 
 import threading
 import time
@@ -142,7 +142,7 @@ def guarded(tmp_path):
 @pytest.fixture
 def full(guarded):
     """The same while one request is in work."""
-    app, gate, held, entered, lines = guarded
+    app, _, held, entered, _ = guarded
     thread = threading.Thread(target=get, args=(app, "/api/answer?lat=58.5&lon=24.5"))
     thread.start()
     assert entered.wait(20)

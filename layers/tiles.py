@@ -427,6 +427,11 @@ def _revisions(shelf: Shelf, layer: str, ending: str, *, upto: int) -> list[int]
     return [number for number in numbers if number <= upto]
 
 
+def damaged(shelf: Shelf) -> list[str]:
+    """The names of the archives that lie there and cannot be read."""
+    return [file.name for file in sorted(shelf.folder.glob("*.pmtiles")) if _read_or_none(file) is None]
+
+
 def archive(shelf: Shelf, layer: str, revision: int) -> Archive:
     """The archive of one state.
 

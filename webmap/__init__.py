@@ -12,6 +12,7 @@ from layers.tiles import Shelf
 from webmap import (
     addresses,
     api,
+    budgets,
     context,
     db,
     downloads,
@@ -19,12 +20,15 @@ from webmap import (
     errors,
     exchange,
     feeds,
+    health,
     i18n,
+    meters,
     offline,
     ogc,
     oidc,
     pages,
     params,
+    porch,
     signin,
     tiles,
 )
@@ -80,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     i18n.init_app(app)
     db.init_app(app, db.House(instance, engine, Shelf(settings.tiles(instance.key), settings.tiles_from)))
     errors.init_app(app)
+    budgets.init_app(app, settings)
     addresses.init_app(app, addresses.Gazetteer(settings.address_search, bounds=instance.bounds))
     signin.init_app(app, signin.Desk.of(settings))
     oidc.init_app(app, oidc.Provider(settings))
@@ -92,6 +97,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(feeds.bp)
     exchange.init_app(app)
     offline.init_app(app, offered=settings.offline)
+    health.init_app(app, token_file=settings.metrics_token_file)
     policy = _policy(context.basemaps(instance.basemaps, settings))
     framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))
     app.config["ADDRESS"] = settings.address
@@ -102,6 +108,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["CORRECTIONS"] = settings.corrections
     app.after_request(lambda response: _protect(response, framed if _is_embedded() else policy))
     app.context_processor(lambda: context.words(settings))
+    porch.init_app(app, meters.init_app(app))
     if settings.proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)
         app.wsgi_app = proxied  # type: ignore[method-assign]

@@ -51,16 +51,21 @@ def setup(instance: Path | None) -> None:
     type=click.IntRange(1, 64),
     help="Processes that answer, for many visitors; with several no browser is opened.",
 )
-def serve(instance: Path | None, host: str, port: int, no_browser: bool, workers: int) -> None:
+@click.option(
+    "--beside",
+    is_flag=True,
+    help="With several processes: begin beside a server on the same port, which is stopped afterwards.",
+)
+def serve(instance: Path | None, host: str, port: int, no_browser: bool, workers: int, beside: bool) -> None:
     """Sets the store up when needed, then serves the map."""
     settings = _settings(instance)
     _set_up(settings)
     if workers > 1:
-        _serve_by_many(settings, host=host, port=port, workers=workers)
+        _serve_by_many(settings, host=host, port=port, workers=workers, is_beside=beside)
         return
     from webmap import create_app  # Folium and Flask take a second; setup does without them.
 
-    _serve(create_app(settings), host=host, port=port, browse=not no_browser)
+    _serve(create_app(settings), settings, host=host, port=port, browse=not no_browser)
 
 
 # A place west of Greenwich begins with a minus, and is no option.
@@ -506,11 +511,13 @@ def check_links(instance: Path | None, again_after: int, most: int, delay_s: flo
     )
 
 
-def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
+def _serve(app: Flask, settings: Settings, *, host: str, port: int, browse: bool) -> None:
     from waitress.server import create_server
 
+    from webmap import workers
+
     try:
-        server = create_server(app, host=host, port=port, threads=8)
+        server = create_server(app, host=host, port=port, threads=workers.guard(app, settings))
     except OSError as error:
         raise _unusable(host, port, error) from error
     address = _address(host, port)
@@ -523,12 +530,17 @@ def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
         click.echo("Stopped.")
 
 
-def _serve_by_many(settings: Settings, *, host: str, port: int, workers: int) -> None:
+def _serve_by_many(settings: Settings, *, host: str, port: int, workers: int, is_beside: bool) -> None:
     from webmap import workers as processes
 
     try:
         processes.serve(
-            settings, host=host, port=port, workers=workers, tell=lambda: click.echo(_address(host, port))
+            settings,
+            host=host,
+            port=port,
+            workers=workers,
+            is_beside=is_beside,
+            tell=lambda: click.echo(_address(host, port)),
         )
     except OSError as error:
         raise _unusable(host, port, error) from error

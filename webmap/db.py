@@ -80,6 +80,11 @@ def _revisions_of(asked: Session) -> Revisions:
     return tuple(sorted(found.items()))
 
 
+def state_of(revisions: Revisions) -> int:
+    """The state of all layers as one number, which rises with each of theirs."""
+    return sum(number for layer, number in revisions if not layer.startswith("@"))
+
+
 def close() -> None:
     """Ends this request's reading; the next question begins another."""
     g.pop("revisions", None)

@@ -11,7 +11,18 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from layers import store
 from layers.errors import N_, Invalid, LayersError, NotAllowed, NotFound, NotSignedIn, Unavailable
-from webmap import db
+from webmap import db, meters
+
+
+class TooOften(LayersError):
+    """Somebody has used up what is granted to everybody; the next request is in `wait_s` seconds."""
+
+    text = N_("So many requests have come from you that the next one has to wait. Seconds: {wait_s}.")
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(wait_s=wait_s)
+
 
 _STATUS: dict[type[LayersError], int] = {
     NotFound: 404,
@@ -19,6 +30,7 @@ _STATUS: dict[type[LayersError], int] = {
     NotSignedIn: 401,
     NotAllowed: 403,
     Unavailable: 503,
+    TooOften: 429,
 }
 _PROBLEM = "application/problem+json"
 # Addresses at which programs ask: what fails there is told as JSON.
@@ -31,6 +43,7 @@ _TITLES = {
     404: N_("Not found"),
     405: N_("Not offered here"),
     406: N_("Not in this format"),
+    429: N_("Too many requests"),
     500: N_("Something went wrong"),
     503: N_("Not ready"),
 }
@@ -58,6 +71,7 @@ def init_app(app: Flask) -> None:
 
 def _store_failed(error: DatabaseError) -> Response:
     """The store is the likeliest reason: not set up, or not to be read."""
+    meters.here().store_failed(type(error).__name__)
     try:
         store.check_ready(db.house().engine)
     except Unavailable as reason:
@@ -78,6 +92,8 @@ def _known(error: LayersError) -> Response:
     response = _answer(status, gettext(error.text).format(**values), choices)
     if status == 503:
         response.headers["Retry-After"] = "10"
+    if isinstance(error, TooOften):
+        response.headers["Retry-After"] = str(error.wait_s)
     return response
 
 
@@ -95,7 +111,7 @@ def _http(error: HTTPException) -> Response:
 
 def _surprise(error: Exception) -> Response:
     ticket = secrets.token_hex(4)
-    current_app.logger.error("ticket %s", ticket, exc_info=error)
+    current_app.logger.error("ticket %s", ticket, exc_info=error, extra={"ticket": ticket})
     return _answer(InternalServerError.code, gettext(_SURPRISE).format(ticket=ticket))
 
 

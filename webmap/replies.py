@@ -22,7 +22,7 @@ from layers.geo import Place
 from layers.places import Body
 from layers.practices import Case
 from layers.snapshot import Sized, Snapshot
-from webmap import advice, big, context, db, exactness, hits, i18n, names, params
+from webmap import advice, big, context, db, exactness, hits, i18n, meters, names, params
 from webmap.db import House, Revisions
 from webmap.hits import Found
 
@@ -134,7 +134,10 @@ def _taken(house: House, _revisions: Revisions) -> Snapshot:
     kinds = _kinds(layer.key for layer in house.instance.layers_of("areas"))
     _voices.cache_clear()  # They would hold snapshots of which this has let go,
     advice.forget()  # and so would this.
-    return snapshot.take(db.session(), {*kinds, "neighbour"} - _kinds(big.huge()))
+    taken = snapshot.take(db.session(), {*kinds, "neighbour"} - _kinds(big.huge()))
+    if db.LOOKS_BACK not in dict(_revisions):
+        meters.here().snapshot(db.state_of(_revisions))
+    return taken
 
 
 def _kinds(layers: Iterable[str]) -> set[str]:

@@ -33,8 +33,36 @@ class BadProvider(Invalid):
     )
 
 
+class TooFew(Invalid):
+    text = "{setting} holds {value}, and has to be 1 at least."
+
+
+class BadLog(Invalid):
+    text = "WEBMAP_LOG holds “{value}”. Write requests, errors or plain."
+
+
+class BadLimits(Invalid):
+    text = (
+        "WEBMAP_LIMITS holds “{value}”. Write no for no limits at all, or names with numbers, as in "
+        "every=1800/minute search=no; the names are {names}."
+    )
+
+
 class BadCorrections(Invalid):
     text = "WEBMAP_CORRECTIONS holds “{value}”. Write https://… or mailto:…"
+
+
+_BUDGET = re.compile(r"([a-z]+)=(no|[1-9]\d{0,6}/(?:second|minute|hour|day))", re.ASCII)
+BUDGETS = {
+    "every": "1800/minute",
+    "search": "240/minute",
+    "gaps": "120/minute",
+    "files": "60/minute",
+    "import": "600/hour",
+    "send": "60/minute",
+    "account": "600/minute",
+}
+"""How often one address may ask for what, and one account for anything; “no” is: as often as it likes."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +82,14 @@ class Settings:
     way in. `oidc_issuer` empty means: there is no provider; `oidc_acr` are the levels of assurance that are
     enough, () for any; with `oidc_readers` a person whom nobody has linked becomes a reader.
 
+    Of each process: `at_once` requests are in work, `waiting` more wait, each `patience_s` at most. `limits`
+    changes BUDGETS; they are counted in `limits_store`, empty for the memory of each process. `log` is what
+    is written on standard error. Without `metrics_token_file` nobody is told how the server is doing.
+
     Raises:
+        BadLimits: `limits` cannot be understood.
+        BadLog: there is no such log.
+        TooFew: nothing could be answered at all.
         BadOrigin: one of these is no origin.
         BadCorrections: `corrections` is no such address.
         BadProvider: the provider's address is none, or is not whole.
@@ -83,6 +118,13 @@ class Settings:
     oidc_scope: str = "openid"
     oidc_acr: tuple[str, ...] = ()
     oidc_readers: bool = False
+    at_once: int = 4
+    waiting: int = 32
+    patience_s: int = 3
+    limits: str = ""
+    limits_store: str = ""
+    log: str = "errors"
+    metrics_token_file: Path | None = None
 
     def __post_init__(self) -> None:
         if self.embed_origins != ("*",):
@@ -94,6 +136,27 @@ class Settings:
             _PROVIDER.match(self.oidc_issuer) and self.oidc_client_id and self.oidc_secret_file
         ):
             raise BadProvider(value=self.oidc_issuer)
+        if self.at_once < 1:
+            raise TooFew(setting="WEBMAP_AT_ONCE", value=self.at_once)
+        if self.log not in ("requests", "errors", "plain"):
+            raise BadLog(value=self.log)
+        self.budgets()
+
+    def budgets(self) -> dict[str, str]:
+        """How often what may be asked, as "240/minute"; those that `limits` takes away are left out.
+
+        Raises:
+            BadLimits: `limits` cannot be understood.
+        """
+        if self.limits == "no":
+            return {}
+        found = dict(BUDGETS)
+        for part in self.limits.split():
+            told = _BUDGET.fullmatch(part)
+            if told is None or told[1] not in BUDGETS:
+                raise BadLimits(value=self.limits, names=", ".join(BUDGETS))
+            found[told[1]] = told[2]
+        return {name: rate for name, rate in found.items() if rate != "no"}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -135,6 +198,17 @@ class Settings:
             oidc_scope=environment.get("WEBMAP_OIDC_SCOPE", "").strip() or cls.oidc_scope,
             oidc_acr=tuple(environment.get("WEBMAP_OIDC_ACR", "").split()),
             oidc_readers=environment.get("WEBMAP_OIDC_READERS", "no") == "yes",
+            at_once=_whole("WEBMAP_AT_ONCE", environment.get("WEBMAP_AT_ONCE", "").strip(), cls.at_once),
+            waiting=_whole("WEBMAP_WAITING", environment.get("WEBMAP_WAITING", "").strip(), cls.waiting),
+            patience_s=_whole(
+                "WEBMAP_PATIENCE_S", environment.get("WEBMAP_PATIENCE_S", "").strip(), cls.patience_s
+            ),
+            limits=environment.get("WEBMAP_LIMITS", "").strip(),
+            limits_store=environment.get("WEBMAP_LIMITS_STORE", "").strip(),
+            log=environment.get("WEBMAP_LOG", "").strip() or cls.log,
+            metrics_token_file=Path(own)
+            if (own := environment.get("WEBMAP_METRICS_TOKEN_FILE", "").strip())
+            else None,
         )
 
     def store_url(self, key: str) -> str:

@@ -4,58 +4,102 @@ Granian is the server here, and waitress stays the one of a single process: with
 processes and one asking client, Granian carried five to seven times as many a second as gunicorn's threads.
 It runs on Windows too, and starts a process anew that has ended. The application is made and warmed once,
 then the processes fork from it and share what it holds in memory; where there is no fork, each makes its own.
+
+Granian counts neither who is in work nor who waits, so the gate does (`webmap.gate`): the server has threads
+for all who may wait, and most of these sleep.
 """
 
 import gc
 import multiprocessing
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from flask import Flask
 
 from layers.geo import Place
-from webmap import create_app
+from webmap import budgets, create_app, logbook, meters, porch
+from webmap.gate import Gate
 from webmap.settings import Settings
 
-THREADS = 4
-"""Of one process: a few, for answers that wait for the set type of a card or for somebody else's server."""
+_CONNECTIONS = 2048
+"""Of all processes: with more the system lets newcomers wait, where they cannot be turned away."""
 _PATIENCE_S = 10
+_LOGGERS = {"_granian": {"propagate": True}, "granian.access": {"propagate": True}}
+"""What the server says of itself goes where all is written down."""
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, tell: Callable[[], None]) -> None:
+def guard(app: Flask, settings: Settings, *, processes: int = 1) -> int:
+    """Opens the gate before an application and begins its log; returns how many threads its server needs."""
+    gate = Gate.of(at_once=settings.at_once, waiting=settings.waiting, patience_s=settings.patience_s)
+    budgets.of(app).processes = processes
+    porch.of(app).guard(gate, logbook.begin(settings.log))
+    return gate.threads
+
+
+def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    tell: Callable[[], None],
+    is_beside: bool = False,
+) -> None:
     """Serves until it is told to stop, then lets every process finish its answers; `tell` when it begins.
+
+    `is_beside`: another server may have the port already, and the system shares newcomers out between both.
 
     Raises:
         OSError: the port cannot be used.
         BadInstance: the instance's folder cannot be read.
     """
+    with tempfile.TemporaryDirectory(prefix="turvakaart-meters-") as folder:
+        meters.share(Path(folder))
+        if not is_beside:
+            _check_free(host, port)
+        _serve(settings, host=host, port=port, workers=workers, tell=tell)
+
+
+def _serve(settings: Settings, *, host: str, port: int, workers: int, tell: Callable[[], None]) -> None:
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
     from granian.server import Server
 
-    _check_free(host, port)
+    gate = Gate.of(at_once=settings.at_once, waiting=settings.waiting, patience_s=settings.patience_s)
     server = Server(
         "webmap",
         address=host,
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=THREADS,
+        blocking_threads=gate.threads,
+        backlog=_CONNECTIONS,
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig=None if settings.log == "plain" else {"loggers": _LOGGERS},
         respawn_failed_workers=True,
         workers_kill_timeout=_PATIENCE_S,
     )
-    loader: Callable[[], Flask] = partial(create_app, settings)
+    loader: Callable[[], Flask] = partial(_guarded, settings, workers)
     if sys.platform == "linux":
         multiprocessing.set_start_method("fork", force=True)
-        warm = warmed(loader())
+        warm = warmed(create_app(settings))
+        guard(warm, settings, processes=workers)
+        porch.of(warm).meters.retire()
         loader = lambda: warm  # noqa: E731  forked, so it need not be pickled
     tell()
     server.serve(target_loader=loader, wrap_loader=False)
+
+
+def _guarded(settings: Settings, processes: int) -> Flask:
+    app = create_app(settings)
+    guard(app, settings, processes=processes)
+    return app
 
 
 def warmed(app: Flask) -> Flask:
@@ -70,7 +114,7 @@ def warmed(app: Flask) -> Flask:
     client = app.test_client()
     for language in house.instance.languages:
         asked = {"lat": middle.lat, "lon": middle.lon, "lang": language}
-        client.get("/api/answer", query_string=asked)
+        client.get("/api/answer", query_string=asked, buffered=True)
     house.engine.dispose()
     gc.collect()
     gc.freeze()

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,15 @@ def status(folder: Path, id: str) -> Job:
         plan=_plan(home),
         reason=_reason(home) if state == states.FAILED else None,
     )
+
+
+def all_states(folder: Path) -> list[str]:
+    """The states of all jobs that are kept."""
+    found = []
+    for id in _ids(folder) if folder.is_dir() else ():
+        with suppress(JobNotFound):  # It has been cleared away meanwhile.
+            found.append(status(folder, id).state)
+    return found
 
 
 def cancel(folder: Path, id: str) -> Job:

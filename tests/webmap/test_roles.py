@@ -12,12 +12,13 @@ from webmap import signin
 # Whoever adds an address adds it here, or demands a role of who asks (`webmap.signin.required`).
 PUBLIC = """
 api.answer api.description api.find api.fit api.history catalogue.as_json catalogue.as_turtle
-drawn.coverage drawn.layer feeds.atom feeds.vcard hsds.about hsds.organization hsds.organizations
-hsds.service hsds.service_at_location hsds.service_at_locations hsds.services hsds.taxonomies
-hsds.taxonomy hsds.taxonomy_term hsds.taxonomy_terms linked.area linked.body linked.case
-linked.practice linked.trainings lost.find_service lost.lost offline.kept offline.manifest
-offline.page offline.worker ogc.api ogc.collection ogc.collections ogc.conformance ogc.item
-ogc.items ogc.landing ogc.queryables ogc.schema pages.account.invitation pages.programs.offered
+drawn.coverage drawn.layer feeds.atom feeds.vcard health.alive health.metrics health.ready
+hsds.about hsds.organization hsds.organizations hsds.service hsds.service_at_location
+hsds.service_at_locations hsds.services hsds.taxonomies hsds.taxonomy hsds.taxonomy_term
+hsds.taxonomy_terms linked.area linked.body linked.case linked.practice linked.trainings
+lost.find_service lost.lost offline.kept offline.manifest offline.page offline.worker ogc.api
+ogc.collection ogc.collections ogc.conformance ogc.item ogc.items ogc.landing ogc.queryables
+ogc.schema pages.account.invitation pages.programs.offered
 pages.account.provider pages.account.provider_back pages.account.sign_in pages.account.sign_out
 pages.area pages.body pages.booklets.booklet pages.cards.card pages.cards.sheet pages.case
 pages.caseform.new pages.cases pages.comparisons.compare pages.confirming.confirm

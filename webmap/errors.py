@@ -6,11 +6,20 @@ from typing import cast
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask_babel import gettext
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from layers import store
-from layers.errors import N_, Invalid, LayersError, NotAllowed, NotFound, NotSignedIn, Unavailable
+from layers.errors import (
+    N_,
+    Invalid,
+    LayersError,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    StoreBroken,
+    Unavailable,
+)
 from webmap import db
 
 _STATUS: dict[type[LayersError], int] = {
@@ -47,15 +56,19 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(LayersError, _known)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DatabaseError, _store_failed)
+    app.register_error_handler(InterfaceError, _store_failed)
     app.register_error_handler(Exception, _surprise)
 
 
-def _store_failed(error: DatabaseError) -> Response:
-    """The store is the likeliest reason: not set up, or not to be read."""
+def _store_failed(error: DatabaseError | InterfaceError) -> Response:
+    """The store is the likeliest reason: not set up, not to be read, or without room and connection."""
     try:
         store.check_ready(db.house().engine)
     except Unavailable as reason:
         return _known(reason)
+    if isinstance(error, OperationalError | InterfaceError):
+        current_app.logger.error("the store failed", exc_info=error)
+        return _known(Unavailable())
     return _surprise(error)
 
 
@@ -65,6 +78,10 @@ def told(error: LayersError) -> Response:
 
 
 def _known(error: LayersError) -> Response:
+    if isinstance(error, StoreBroken):
+        # Where it lies and what its driver says is for who keeps the server.
+        current_app.logger.error("%s", error)
+        error = Unavailable()
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
     values = {name: _short(value) for name, value in error.values.items()}
     choices = getattr(error, "choices", ())

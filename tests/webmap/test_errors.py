@@ -273,3 +273,6 @@ def test_a_store_that_is_broken_says_so(estonia, tmp_path):
         answer = app.test_client(use_cookies=False).get("/en/data")
 
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "10")
+    assert "The store cannot be used just now." in answer.text
+    assert str(tmp_path) not in answer.text
+    assert "database" not in answer.text

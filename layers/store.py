@@ -271,7 +271,7 @@ def _broken(engine: Engine, error: DatabaseError) -> StoreBroken:
     # The address may hold a password, which render_as_string hides.
     place = engine.url.database or engine.url.render_as_string(hide_password=True)
     reason = str(error.orig).strip().splitlines()[0]
-    kind = StoreDamaged if reason.endswith(_DAMAGED) else StoreBroken
+    kind = StoreDamaged if any(sign in reason for sign in _DAMAGED) else StoreBroken
     return kind(place=place, reason=reason)
 
 

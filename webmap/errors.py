@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask_babel import gettext
+from markupsafe import escape
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -20,7 +21,7 @@ from layers.errors import (
     StoreBroken,
     Unavailable,
 )
-from webmap import db
+from webmap import db, i18n
 
 _STATUS: dict[type[LayersError], int] = {
     NotFound: 404,
@@ -110,6 +111,16 @@ def _surprise(error: Exception) -> Response:
     return _answer(InternalServerError.code, gettext(_SURPRISE).format(ticket=ticket))
 
 
+def _page(title: str, detail: str, *, part: bool) -> str:
+    try:
+        return render_template("pages/error.html", title=title, detail=detail, part=part)
+    except Exception:
+        # The page may want just what is missing, as a descriptor; its sentence needs nothing.
+        current_app.logger.exception("the page of an error cannot be made")
+        head = f'<!doctype html><html lang="{escape(i18n.language())}"><title>{escape(title)}</title>'
+        return f"{head}<h1>{escape(title)}</h1><p>{escape(detail)}</p></html>"
+
+
 def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Response:
     title = gettext(_TITLES.get(status, _TITLES[400]))
     if request.path.startswith("/api/") or request.accept_mimetypes.best == _PROBLEM:
@@ -118,7 +129,7 @@ def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Respons
         response.mimetype = _PROBLEM
     else:
         part = request.args.get("part") == "1"
-        response = make_response(render_template("pages/error.html", title=title, detail=detail, part=part))
+        response = make_response(_page(title, detail, part=part))
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response

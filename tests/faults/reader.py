@@ -15,6 +15,7 @@ from pathlib import Path
 ABSENT = "absent"
 _UNTOLD = {"account_session", "account_record", "account_try", "spatial_ref_sys", "sqlite_sequence"}
 _MOMENTS = {"loaded_at", "moment", "decided_at", "checked_at", "sender", "link", "made_at", "password"}
+_COUNTED = 1_000_000
 _OF = {
     **dict.fromkeys(("edition_id", "retired_in", "hidden_in", "undoes", "edition"), "edition"),
     **{"body_id": "body", "case_id": "case_study", "area_id": "area"},
@@ -77,6 +78,8 @@ def _table(connection, name):
 
 def _plain(table, row, ranks):
     row = {name: value for name, value in row.items() if name not in _MOMENTS}
+    if table == "revision" and row["number"] > _COUNTED:
+        row["number"] = "restored"  # A restore numbers by the time.
     for name, value in row.items():
         of = table if name == "id" else _OF.get(name)
         if of in ranks and isinstance(value, int):

@@ -12,6 +12,7 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from contextlib import suppress
@@ -140,6 +141,7 @@ def _inside(work, strike, environment, said, told):
         _telling = told[1]
         os.set_inheritable(1, True)
         os.environ.update(environment)
+        tempfile.tempdir = environment.get("TMPDIR")
         set_clock(strike.now)
         points = _counting(strike)
         for what, most in strike.limits:

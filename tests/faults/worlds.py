@@ -64,7 +64,15 @@ class World:
             "WEBMAP_STATE": str(self.state),
             "WEBMAP_DATABASE_URL": self.url,
             "WEBMAP_TILES_FROM": str(TILES_FROM),
+            "TMPDIR": str(self.temporary),
         }
+
+    @property
+    def temporary(self):
+        """Where processes keep what lasts as long as they do."""
+        place = self.home.parent / "temporary"
+        place.mkdir(exist_ok=True)
+        return place
 
     @property
     def settings(self):

@@ -29,6 +29,7 @@ OFTEN = {
     "damaged keys": 3,
     "damaged backup": 4,
     "damaged instance": 3,
+    "kill −9, import by command (postgis)": 3,
     "kill −9, edit (postgis)": 2,
     "connections cut, edit": 2,
     "connections cut while serving": 1,

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
+from layers.errors import LayersError
 from tests.faults import reader, strikes
 from webmap import create_app
 
@@ -58,8 +59,12 @@ def pages(world, *, now=strikes.NOW, urls=PAGES):
 
 
 def look(world, urls=PAGES):
-    """Opens the pages of a world, in this process."""
-    app = create_app(world.settings)
+    """Opens the pages of a world, in this process; nothing where the start is refused in a sentence."""
+    try:
+        app = create_app(world.settings)
+    except LayersError as refused:
+        strikes.tell(refused=str(refused))
+        return
     client = app.test_client(use_cookies=False)
     for url in urls:
         strikes.tell(url=url, seen=seen(client.get(url), url))
@@ -171,7 +176,8 @@ def kept(world, states, ended, *, is_hindered=False):
     found = pages(world)
     may_be_shown(found, "a page")
     if digest in states.pages:
-        for url, told in states.pages[digest].items():
+        check(found or is_hindered, "the site does not start")
+        for url, told in states.pages[digest].items() if found else ():
             is_told = is_hindered and found[url][0] in (500, 503)
             check(is_told or found[url] == told, "wrong data on a page", url, found[url], told)
     return at

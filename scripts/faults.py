@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import Counter, defaultdict
@@ -118,6 +119,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--go-on", action="store_true", help="do not stop at a broken promise; still end with 1"
     )
+    # Whoever ends it lets it stop its server first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     return run(parser.parse_args(arguments))
 
 

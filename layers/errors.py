@@ -117,6 +117,13 @@ class StoreBroken(Unavailable):
     text = N_("The store {place} cannot be used: {reason}.")
 
 
+class StoreDamaged(StoreBroken):
+    text = N_(
+        "The store {place} cannot be used: {reason}. It was left as it is. Move it away, then put the last "
+        "backup in its place with: turvakaart restore FILE --write"
+    )
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong in an instance's files: where, what, and how to mend it."""

@@ -5,8 +5,11 @@ server. Writers begin with BEGIN IMMEDIATE and the schema is made by one command
 otherwise SQLite answers "database is locked" (18 of 24 first starts failed so when measured).
 """
 
+import os
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from layers import columns
-from layers.errors import BadStoreAddress, StoreBroken, StoreNotReady
+from layers.errors import BadStoreAddress, StoreBroken, StoreDamaged, StoreNotReady
 from layers.model import Base, Confirmation, Edition, Revision
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -24,7 +27,12 @@ _LOCK = 7_140_812  # Any number that no other program on the same server takes.
 DOOR = 1
 """The turn of those who sign in: where the store can tell turns apart, they do not wait for an import."""
 _REVISIONS = str(select(Revision.layer, Revision.number))
-_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000")
+# What has been acknowledged is on the disk: NORMAL would lose the last changes when the power fails. A commit
+# takes 4.3 ms instead of 0.01.
+_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000")
+_STALE_S = 86_400
+_DAMAGED = ("not a database", "malformed")
+_MOST_LOOKED_THROUGH_BYTES = 1 << 30  # Looking through so many takes seconds.
 
 
 def open_store(url: str) -> Engine:
@@ -50,9 +58,38 @@ def _open_sqlite(url: str) -> Engine:
         except OSError as error:
             raise StoreBroken(place=file, reason=error.strerror) from error
     engine = create_engine(url)
+    if file and file != ":memory:":
+        event.listen(engine, "do_connect", lambda *_: _make_if_none(Path(file)))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_if_none(file: Path) -> None:
+    """Makes the file of a store whole from its first moment on, so that an empty one is one that was lost.
+
+    Raises:
+        StoreDamaged: it is empty.
+    """
+    if file.exists():
+        if file.is_file() and not file.stat().st_size:
+            raise StoreDamaged(place=file, reason="it is empty")
+        return
+    for left in file.parent.glob(f".{file.name}.*.new*"):  # By one that was killed.
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                left.unlink()
+    growing = file.with_name(f".{file.name}.{os.getpid()}.new")
+    try:
+        with closing(sqlite3.connect(growing)) as made:
+            made.execute("PRAGMA journal_mode=WAL")
+        with suppress(FileExistsError):
+            file.hardlink_to(growing)
+    except (OSError, sqlite3.Error):
+        return  # The connection that is opened next says what is wrong.
+    finally:
+        with suppress(OSError):
+            growing.unlink()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -134,13 +171,29 @@ def set_up(engine: Engine) -> None:
 
     Raises:
         StoreBroken: the file or server cannot be used.
+        StoreDamaged: the file is there and no sound store; it stays as it is.
     """
+    _check_sound(engine)
     if _version(engine) != _newest():
         migrate(engine, "head")
         return
     # Another tool may have rebuilt a table and lost its triggers.
     with engine.begin() as connection:
         columns.ensure_spatial_indexes(connection, Base.metadata)
+
+
+def _check_sound(engine: Engine) -> None:
+    """Looks through the pages of a store's file, unless it is very large (50 MB take 0.2 s)."""
+    file = file_of(engine)
+    if file is None or not file.is_file() or file.stat().st_size > _MOST_LOOKED_THROUGH_BYTES:
+        return
+    try:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    except DatabaseError as error:
+        raise _broken(engine, error) from error
+    if found != "ok":
+        raise StoreDamaged(place=file, reason=str(found).splitlines()[-1])
 
 
 def migrate(engine: Engine, revision: str) -> None:
@@ -217,7 +270,9 @@ def _version(engine: Engine) -> str:
 def _broken(engine: Engine, error: DatabaseError) -> StoreBroken:
     # The address may hold a password, which render_as_string hides.
     place = engine.url.database or engine.url.render_as_string(hide_password=True)
-    return StoreBroken(place=place, reason=str(error.orig).strip().splitlines()[0])
+    reason = str(error.orig).strip().splitlines()[0]
+    kind = StoreDamaged if any(sign in reason for sign in _DAMAGED) else StoreBroken
+    return kind(place=place, reason=reason)
 
 
 # --- For backups: one moment of a store, and a store whose rows are all replaced

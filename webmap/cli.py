@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 from flask import Flask
+from sqlalchemy.exc import DatabaseError, InterfaceError
 
 from layers import catalog, confirmations, dates, imports, linkcheck, store, tiles
 from layers.editions import Plan
@@ -26,7 +27,23 @@ from webmap.keeping import settings as _settings
 from webmap.settings import Settings
 
 
-@click.group()
+class _Commands(click.Group):
+    """The commands, of which none ends in a trace where the store fails in the middle."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (DatabaseError, InterfaceError) as error:
+            reason = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
+            said = f"The store cannot be used: {reason}. What was not acknowledged was not written."
+            raise click.ClickException(said) from error
+        except BrokenPipeError:
+            raise
+        except (LayersError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands)
 @click.version_option(package_name="turvakaart")
 def cli() -> None:
     """A map of who looks after safety in a place, and what places have done together."""

@@ -6,12 +6,22 @@ from typing import cast
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask_babel import gettext
-from sqlalchemy.exc import DatabaseError
+from markupsafe import escape
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from layers import store
-from layers.errors import N_, Invalid, LayersError, NotAllowed, NotFound, NotSignedIn, Unavailable
-from webmap import db, meters
+from layers.errors import (
+    N_,
+    Invalid,
+    LayersError,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    StoreBroken,
+    Unavailable,
+)
+from webmap import db, i18n, meters
 
 
 class TooOften(LayersError):
@@ -66,16 +76,20 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(LayersError, _known)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DatabaseError, _store_failed)
+    app.register_error_handler(InterfaceError, _store_failed)
     app.register_error_handler(Exception, _surprise)
 
 
-def _store_failed(error: DatabaseError) -> Response:
-    """The store is the likeliest reason: not set up, or not to be read."""
+def _store_failed(error: DatabaseError | InterfaceError) -> Response:
+    """The store is the likeliest reason: not set up, not to be read, or without room and connection."""
     meters.here().store_failed(type(error).__name__)
     try:
         store.check_ready(db.house().engine)
     except Unavailable as reason:
         return _known(reason)
+    if isinstance(error, OperationalError | InterfaceError):
+        current_app.logger.error("the store failed", exc_info=error)
+        return _known(Unavailable())
     return _surprise(error)
 
 
@@ -85,6 +99,10 @@ def told(error: LayersError) -> Response:
 
 
 def _known(error: LayersError) -> Response:
+    if isinstance(error, StoreBroken):
+        # Where it lies and what its driver says is for who keeps the server.
+        current_app.logger.error("%s", error)
+        error = Unavailable()
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
     values = {name: _short(value) for name, value in error.values.items()}
     choices = getattr(error, "choices", ())
@@ -123,6 +141,16 @@ def _is_asked_by_program() -> bool:
     return is_for_programs or request.accept_mimetypes.best == _PROBLEM
 
 
+def _page(title: str, detail: str, *, part: bool) -> str:
+    try:
+        return render_template("pages/error.html", title=title, detail=detail, part=part)
+    except Exception:
+        # The page may want just what is missing, as a descriptor; its sentence needs nothing.
+        current_app.logger.exception("the page of an error cannot be made")
+        head = f'<!doctype html><html lang="{escape(i18n.language())}"><title>{escape(title)}</title>'
+        return f"{head}<h1>{escape(title)}</h1><p>{escape(detail)}</p></html>"
+
+
 def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Response:
     title = gettext(_TITLES.get(status, _TITLES[400]))
     if _is_asked_by_program():
@@ -131,7 +159,7 @@ def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Respons
         response.mimetype = _PROBLEM
     else:
         part = request.args.get("part") == "1"
-        response = make_response(render_template("pages/error.html", title=title, detail=detail, part=part))
+        response = make_response(_page(title, detail, part=part))
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -68,13 +68,16 @@ def keep(
         raise NoFile
     token = secrets.token_urlsafe(24)
     name = _plain(sent.filename)
-    (folder / token / "file").mkdir(parents=True, mode=0o700)
-    sent.save(folder / token / "file" / name)
-    if not (folder / token / "file" / name).stat().st_size:
-        drop(folder, token)
-        raise NoFile
     waiting = Waiting(token, account, name, dates.moment(now), layer, about)
-    _write(folder, waiting)
+    try:
+        (folder / token / "file").mkdir(parents=True, mode=0o700)
+        sent.save(folder / token / "file" / name)
+        if not (folder / token / "file" / name).stat().st_size:
+            raise NoFile
+        _write(folder, waiting)
+    except (NoFile, OSError):
+        drop(folder, token)  # Where the disk is full, half a file would keep it so.
+        raise
     return waiting
 
 

@@ -8,6 +8,7 @@ that lies outside the store.
 import hmac
 import os
 import secrets
+import time
 from base64 import urlsafe_b64encode
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
@@ -16,6 +17,7 @@ from pathlib import Path
 from layers.errors import N_, Unavailable
 
 _KEY_BYTES = 32
+_STALE_S = 86_400
 
 
 class NoKey(Unavailable):
@@ -61,8 +63,10 @@ def key(file: Path) -> str:
         if not file.exists():
             _make(file)
         found = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NoKey(reason=type(error).__name__) from error
+    except OSError as error:
+        raise NoKey(reason=f"{file.name}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise NoKey(reason=f"{file.name}: it is no text") from error
     if len(found) < _KEY_BYTES:
         raise NoKey(reason=f"{file.name}: {len(found)} < {_KEY_BYTES}")
     return found
@@ -70,6 +74,9 @@ def key(file: Path) -> str:
 
 def _make(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
+    for left in file.parent.glob(f"{file.name}.*"):  # By one that was killed.
+        if time.time() - left.stat().st_mtime > _STALE_S:
+            left.unlink(missing_ok=True)
     new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as made:
         made.write(secrets.token_urlsafe(_KEY_BYTES))
@@ -81,3 +88,14 @@ def _make(file: Path) -> None:
             file.hardlink_to(new)
     finally:
         new.unlink()
+    _reach_disk(file.parent)
+
+
+def _reach_disk(folder: Path) -> None:
+    """Waits until the name is on the disk as well: another key would lose every link and person."""
+    if os.name != "nt":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

@@ -1,12 +1,9 @@
 """Vector tiles of big layers: /api/tiles/<layer>/<revision>/<z>/<x>/<y>.mvt, as they lie in the archive."""
 
-import zlib
-
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 
 from layers import tiles
-from layers.tiles import TilesBroken
 from webmap import db, packed
 
 bp = Blueprint("tiles", __name__, url_prefix="/api/tiles")
@@ -21,7 +18,4 @@ def tile(layer: str, revision: int, z: int, x: int, y: int) -> ResponseReturnVal
     found = tiles.tile(archive, z, x, y)
     if found is None:
         return Response(status=204, headers={"Cache-Control": _FOR_EVER})
-    try:
-        return packed.answer(found, mimetype=_TYPE, kept=_FOR_EVER)
-    except (OSError, EOFError, zlib.error) as error:
-        raise TilesBroken(layer=layer) from error
+    return packed.answer(found, mimetype=_TYPE, kept=_FOR_EVER)

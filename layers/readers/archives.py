@@ -3,9 +3,11 @@
 import shutil
 import stat
 import tempfile
+import time
 import weakref
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,17 +16,28 @@ from layers.readers import cells
 from layers.readers.plain import MB, Limits, Unreadable
 
 _CHUNK = 1 << 20
+_PREFIX = "turvakaart-"
+_STALE_S = 86_400
 
 
 class Place:
     """A folder that lasts as long as somebody holds this object."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="turvakaart-"))
+        _sweep()
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
     def folder(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self.path))
+
+
+def _sweep() -> None:
+    """Removes what processes that were killed have left, after a day."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}????????"):
+        with suppress(OSError):
+            if time.time() - left.lstat().st_mtime > _STALE_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -89,10 +90,20 @@ def write(folder: Path, wish: Wish) -> Path:
     _check(wish)
     if folder.exists() and any(folder.iterdir()):
         raise FolderTaken(folder=folder)
-    for name, content in _files(wish).items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
+    # It grows beside its place, so that one that was killed is not in the way of the next.
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    growing = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(growing, ignore_errors=True)
+    try:
+        for name, content in _files(wish).items():
+            file = growing / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content, encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()
+        growing.rename(folder)
+    finally:
+        shutil.rmtree(growing, ignore_errors=True)
     return folder
 
 

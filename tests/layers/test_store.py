@@ -324,6 +324,10 @@ def told(work, engine):
     return str(found.value)
 
 
+REMEDY = (
+    ". It was left as it is. Move it away, then put the last backup in its place with: "
+    "turvakaart restore FILE --write"
+)
 WORK = pytest.mark.parametrize("work", [store.check_ready, store.set_up])
 
 
@@ -333,7 +337,7 @@ def test_a_file_that_is_no_store_is_told_in_a_sentence(tmp_path, work):
 
     found = told(work, store.open_store(f"sqlite:///{file}"))
 
-    assert found == f"The store {file} cannot be used: file is not a database."
+    assert found == f"The store {file} cannot be used: file is not a database{REMEDY}"
     assert file.read_text(encoding="utf-8").startswith("This is a letter")
 
 
@@ -355,7 +359,45 @@ def test_half_a_store_is_told_in_a_sentence(tmp_path, work):
 
     found = told(work, store.open_store(f"sqlite:///{file}"))
 
-    assert found == f"The store {file} cannot be used: database disk image is malformed."
+    assert found == f"The store {file} cannot be used: database disk image is malformed{REMEDY}"
+
+
+@WORK
+def test_an_empty_file_is_a_store_that_was_lost_and_not_a_new_one(tmp_path, work):
+    file = make.write(tmp_path, "store.sqlite", "")
+
+    found = told(work, store.open_store(f"sqlite:///{file}"))
+
+    assert found == f"The store {file} cannot be used: it is empty{REMEDY}"
+    assert [one.name for one in tmp_path.iterdir()] == ["store.sqlite"]
+    assert file.stat().st_size == 0
+
+
+def test_a_page_that_is_damaged_in_the_middle_is_found_at_the_start(tmp_path):
+    file = tmp_path / "store.sqlite"
+    engine = store.open_store(f"sqlite:///{file}")
+    store.set_up(engine)
+    engine.dispose()
+    body = bytearray(file.read_bytes())
+    body[40 * 4096 : 41 * 4096] = b"x" * 4096
+    file.write_bytes(body)
+
+    found = told(store.set_up, store.open_store(f"sqlite:///{file}"))
+
+    assert found.endswith(REMEDY)
+    assert file.read_bytes() == body
+
+
+def test_what_is_committed_has_reached_the_disk(tmp_path):
+    engine = store.open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    with engine.connect() as connection:
+        told = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "journal_mode")
+        ]
+    engine.dispose()
+
+    assert told == [2, "wal"]  # FULL
+    assert [one.name for one in tmp_path.iterdir()] == ["store.sqlite"]
 
 
 @WORK

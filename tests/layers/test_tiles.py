@@ -169,6 +169,29 @@ def test_what_a_killed_build_left_is_cleared_away(engine, country, shelf):
     assert len(keys_in(archive)) == 60
 
 
+@needs_tippecanoe
+@pytest.mark.slow
+def test_a_tile_that_is_damaged_is_not_sent_and_the_next_build_makes_it_anew(engine, country, shelf):
+    (archive,), _ = built(engine, country, shelf)
+    whole, (_, index) = (
+        archive.file.read_bytes(),
+        tiles._indexed(archive.file, archive.layer, archive.revision),
+    )
+    at, (offset, length, _) = index.ids[0], index.places[0]
+    hurt = bytearray(whole)
+    hurt[offset + length // 2] ^= 1
+    archive.file.write_bytes(hurt)
+
+    with pytest.raises(TilesBroken):
+        tiles.tile(archive, *tileid_to_zxy(at))
+    (again,), _ = built(engine, country, shelf)
+
+    assert len(keys_in(again)) == 60
+    told = []
+    assert tiles.build(engine, country, shelf, tell=told.append) == [again]
+    assert told == []
+
+
 def build_at_once(url, folder, shelf):
     engine = store.open_store(url)
     try:

@@ -273,3 +273,20 @@ def test_a_store_that_is_broken_says_so(estonia, tmp_path):
         answer = app.test_client(use_cookies=False).get("/en/data")
 
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "10")
+    assert "The store cannot be used just now." in answer.text
+    assert str(tmp_path) not in answer.text
+    assert "database" not in answer.text
+
+
+def test_where_even_the_page_of_an_error_cannot_be_made_its_sentence_is_told(broken, monkeypatch):
+    def fail(*_arguments, **_named):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("webmap.errors.render_template", fail)
+
+    answer = broken.get("/en/data")
+
+    assert (answer.status_code, answer.mimetype) == (500, "text/html")
+    assert '<html lang="en">' in answer.text
+    assert "The fault is ours." in answer.text
+    assert "Too many" not in answer.text

@@ -359,3 +359,16 @@ def test_no_fact_of_estonia_stands_in_the_code_but_for_those_that_are_argued():
     assert len(files) > 100
     found = {str(file.relative_to(ROOT)) for file in files if FACTS.search(file.read_text(encoding="utf-8"))}
     assert found - ARGUED.keys() == set()
+
+
+def test_a_country_whose_making_was_killed_is_not_in_the_way_of_the_next(tmp_path):
+    half = tmp_path / ".mine.part" / "bodies"
+    half.mkdir(parents=True)
+    (half / "police.csv").write_text("half", encoding="utf-8")
+    line = ("new", tmp_path / "mine", "--key", "mine", "--name", "en=Mine", "--languages", "en")
+
+    said = CliRunner().invoke(cli, [*map(str, line), "--bounds", "24,58,26,59"])
+
+    assert said.exit_code == 0, said.output
+    assert [one.name for one in tmp_path.iterdir()] == ["mine"]
+    assert (tmp_path / "mine" / "instance.yaml").is_file()

@@ -6,7 +6,6 @@ without one gets a key file in the state folder at first use, which only its own
 
 import hashlib
 import hmac
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +15,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from layers.catalog import KEY_FILE, Instance
 from layers.errors import N_, Invalid
+from webmap import seals
 
 _SALT = "confirm-link"
 _NAME = "links.key"
@@ -38,29 +38,12 @@ def key(instance: Instance, state: Path) -> bytes:
     """The key with which links are signed.
 
     Raises:
-        OSError: it can be neither read nor made.
+        OSError, NoKey: it can be neither read nor made.
     """
     own = instance.folder / KEY_FILE
     if own.is_file() and (found := own.read_bytes().strip()):
         return found
-    file = state / _NAME
-    if not file.exists():
-        _make(file)
-    return file.read_bytes()
-
-
-def _make(file: Path) -> None:
-    """Makes a key file, whole from its first moment on; of two at once the first one's stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
-        made.write(secrets.token_hex(32).encode())
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    return seals.key(state / _NAME).encode()
 
 
 def sign(secret: bytes, body: str, *, until: date) -> str:

@@ -13,7 +13,8 @@ from webmap import signin
 PUBLIC = """
 api.answer api.description api.find api.fit api.history drawn.coverage drawn.layer feeds.atom
 feeds.vcard offline.kept offline.manifest offline.page offline.worker pages.account.invitation
-pages.account.provider pages.account.provider_back pages.account.sign_in pages.account.sign_out
+pages.account.provider pages.account.provider_back pages.account.second pages.account.sign_in
+pages.account.sign_out
 pages.area pages.body pages.booklets.booklet pages.cards.card pages.cards.sheet pages.case
 pages.caseform.new pages.cases pages.comparisons.compare pages.confirming.confirm
 pages.cooperation.features pages.cooperation.lines pages.cooperation.network pages.coverage
@@ -35,7 +36,12 @@ PUBLIC_FORMS = {
     "pages.suggesting.suggest",
 }
 # These are for everybody, but take a form with the seal of its own browser alone.
-SEALED = {"pages.account.invitation", "pages.account.sign_in", "pages.account.sign_out"}
+SEALED = {
+    "pages.account.invitation",
+    "pages.account.second",
+    "pages.account.sign_in",
+    "pages.account.sign_out",
+}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 

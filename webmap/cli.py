@@ -459,7 +459,7 @@ def _serve(app: Flask, *, host: str, port: int, browse: bool) -> None:
     from waitress.server import create_server
 
     try:
-        server = create_server(app, host=host, port=port, threads=8)
+        server = create_server(app, host=host, port=port, threads=8, ident=None)
     except OSError as error:
         raise _unusable(host, port, error) from error
     address = _address(host, port)

@@ -1,7 +1,7 @@
-"""Strangers' files are read in a process apart, which may take so much memory and time and not more.
+"""Strangers' files are read in a process apart, which may take so much memory and time, not more.
 
-What reads files (GDAL, expat, openpyxl) is large and written in C; a file that makes it fall, or eat all there
-is, takes one short-lived process with it and not the server. What comes back is plain: text, numbers and
+What reads files (GDAL, expat, openpyxl) is large and written in C; a file that makes it fall, or eat all
+there is, takes one short-lived process with it and not the server. What comes back is plain: text, numbers and
 shapes as WKB, in files that this room itself reads. The process knows none of the server's settings.
 """
 
@@ -112,7 +112,7 @@ def _run(order: str, folder: Path, bounds: Bounds) -> int:
     known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     paths = os.pathsep.join(filter(None, (root, known.get("PYTHONPATH", ""))))
     own = {**known, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    started = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+    started = subprocess.Popen(
         [sys.executable, "-m", "layers.readers.apart"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

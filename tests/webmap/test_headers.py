@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import contextmanager, suppress
 
 import pytest
 from waitress.server import create_server
@@ -40,6 +41,28 @@ def app(tmp_path_factory):
 @pytest.fixture
 def door(app):
     return Door(app)
+
+
+@contextmanager
+def serving(app):
+    """The server of `turvakaart serve`, on a port of its own."""
+    server = create_server(app, host="127.0.0.1", port=0, threads=1, ident=None)
+
+    def run():
+        with suppress(OSError):  # It is closed while it waits.
+            server.run()
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    try:
+        yield server
+    finally:
+        server.close()
+        worker.join(5)
+
+
+def calling(server):
+    return socket.create_connection(("127.0.0.1", server.effective_port), timeout=10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -124,14 +147,9 @@ def test_neither_folders_nor_sources_are_served(door, path):
 
 
 def test_the_server_names_no_program_and_debugs_nothing(app):
-    server = create_server(app, host="127.0.0.1", port=0, threads=1, ident=None)
-    threading.Thread(target=server.run, daemon=True).start()
-    try:
-        with socket.create_connection(("127.0.0.1", server.effective_port), timeout=10) as asked:
-            asked.sendall(b"GET /static/map.js HTTP/1.0\r\n\r\n")
-            head = asked.recv(65_536).split(b"\r\n\r\n")[0].lower()
-    finally:
-        server.close()
+    with serving(app) as server, calling(server) as asked:
+        asked.sendall(b"GET /static/map.js HTTP/1.0\r\n\r\n")
+        head = asked.recv(65_536).split(b"\r\n\r\n")[0].lower()
 
     assert b"200 ok" in head
     assert b"\r\nserver:" not in head
@@ -150,17 +168,12 @@ def test_the_server_names_no_program_and_debugs_nothing(app):
 )
 def test_a_message_of_two_lengths_is_one_message_or_none(app, head):
     """What comes behind it is never taken for a second request of somebody else."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=1, ident=None)
-    threading.Thread(target=server.run, daemon=True).start()
-    try:
-        with socket.create_connection(("127.0.0.1", server.effective_port), timeout=5) as asked:
-            asked.sendall(head)
-            asked.settimeout(2)
-            answer = b""
-            while b"HTTP/1." not in answer and (piece := asked.recv(65_536)):
-                answer += piece
-    finally:
-        server.close()
+    with serving(app) as server, calling(server) as asked:
+        asked.sendall(head)
+        asked.settimeout(2)
+        answer = b""
+        while b"HTTP/1." not in answer and (piece := asked.recv(65_536)):
+            answer += piece
 
     assert int(answer.split()[1]) in (400, 403, 405, 501)
     assert answer.count(b"HTTP/1.1 200") == 0
@@ -172,3 +185,14 @@ def test_two_values_of_one_name_are_one(door):
 
     assert client.get("/en/?as_of=2018-13&as_of=2018").status_code == 400
     assert client.get("/en/?as_of=2018&as_of=2018-13").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/layers/police.geojson", "/api/answer?lat=58.2&lon=24.25", "/api/openapi.json"]
+)
+def test_public_data_tells_nothing_of_who_is_signed_in(door, path):
+    known, stranger = (client.get(path) for client in (door.visitor(door.account()), door.visitor()))
+
+    assert known.headers["Access-Control-Allow-Origin"] == "*"
+    assert known.data == stranger.data
+    assert "Set-Cookie" not in known.headers

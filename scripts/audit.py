@@ -1,4 +1,4 @@
-"""Asks for known faults of every package in the lock files, looks for secrets in what is committed, lists it all.
+"""Asks for known faults of every package in the lock files, looks for secrets, lists the packages.
 
 Ends with 0 when nothing was found, 1 when something was, 3 when nobody could be asked about the packages.
 """

@@ -1,8 +1,8 @@
 """Strangers' files are read in a process apart, which may take so much memory and time, not more.
 
 What reads files (GDAL, expat, openpyxl) is large and written in C; a file that makes it fall, or eat all
-there is, takes one short-lived process with it and not the server. What comes back is plain: text, numbers and
-shapes as WKB, in files that this room itself reads. The process knows none of the server's settings.
+there is, takes one short-lived process with it and not the server. What comes back is plain: text, numbers
+and shapes as WKB, in files that this room itself reads. The process knows none of the server's settings.
 """
 
 import json

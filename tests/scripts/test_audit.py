@@ -1,4 +1,4 @@
-"""The audit: what it says of an answer, of none, and of what looks like a secret; and its bill of materials."""
+"""The audit: what it says of an answer, of none, of what looks like a secret; and its bill of materials."""
 
 import json
 from collections import Counter

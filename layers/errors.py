@@ -113,6 +113,13 @@ class BadStoreAddress(Unavailable):
     )
 
 
+class NotScrubbed(Unavailable):
+    text = N_(
+        "It is erased, but traces may be left in the store's file: others were at work in it. Run: "
+        "turvakaart account scrub"
+    )
+
+
 class StoreBroken(Unavailable):
     text = N_("The store {place} cannot be used: {reason}.")
 

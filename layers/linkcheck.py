@@ -9,15 +9,13 @@ address that has been looked at: never to a private network, wherever a name or 
 """
 
 import http.client
-import ipaddress
 import re
 import socket
-import ssl
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
@@ -25,7 +23,7 @@ from urllib.robotparser import RobotFileParser
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from layers import dates
+from layers import dates, network
 from layers.model import Area, Body, Case, Count, LinkCheck, Practice
 
 AGENT = "Turvakaart-links/1.0 (+checks that sources are still there)"
@@ -69,11 +67,7 @@ class Manners:
     timeout_s: float = 15.0
     retries: int = 2
     at_once: int = 8
-    may_ask: Callable[[str], bool] = field(default=lambda ip: ipaddress.ip_address(ip).is_global)
-
-
-class _Private(OSError):
-    """A name leads to an address that must not be asked."""
+    may_ask: network.May = network.is_public
 
 
 @dataclass(frozen=True)
@@ -157,7 +151,7 @@ def _checked(url: str, manners: Manners, rules: dict[str, RobotFileParser | None
 def _asked(url: str, manners: Manners, rules: dict[str, RobotFileParser | None]) -> Found:
     try:
         return _followed(url, manners, rules)
-    except _Private:
+    except network.NotPublic:
         return Found(url, PRIVATE)
     except (OSError, http.client.HTTPException):  # Before ValueError: a bad certificate is both.
         return Found(url, FAILING)
@@ -257,17 +251,9 @@ def _some(answer: http.client.HTTPResponse, *, until: float) -> bytes:
 
 def _socket(host: str, port: int, is_secret: bool, manners: Manners) -> socket.socket:
     """A connection to an address that has been looked at; the name is not resolved again after that."""
-    known = [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    if not known or not all(manners.may_ask(str(address[4][0])) for address in known):
-        raise _Private
-    found = socket.create_connection((str(known[0][4][0]), port), timeout=manners.timeout_s)
-    if not is_secret:
-        return found
-    try:
-        return ssl.create_default_context().wrap_socket(found, server_hostname=host)
-    except BaseException:
-        found.close()
-        raise
+    known = network.found(host, port, may_ask=manners.may_ask)
+    plain = network.connected(known, port, timeout_s=manners.timeout_s)
+    return network.secured(plain, host=host) if is_secret else plain
 
 
 def newest(session: Session) -> str:

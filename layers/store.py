@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from layers import columns
-from layers.errors import BadStoreAddress, StoreBroken, StoreDamaged, StoreNotReady
+from layers.errors import BadStoreAddress, NotScrubbed, StoreBroken, StoreDamaged, StoreNotReady
 from layers.model import Base, Confirmation, Edition, Revision
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,6 +27,7 @@ _LOCK = 7_140_812  # Any number that no other program on the same server takes.
 DOOR = 1
 """The turn of those who sign in: where the store can tell turns apart, they do not wait for an import."""
 _REVISIONS = str(select(Revision.layer, Revision.number))
+_SCRUB_PATIENCE_MS = 10_000
 # What has been acknowledged is on the disk: NORMAL would lose the last changes when the power fails. A commit
 # takes 4.3 ms instead of 0.01.
 _PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000")
@@ -273,6 +274,50 @@ def _broken(engine: Engine, error: DatabaseError) -> StoreBroken:
     reason = str(error.orig).strip().splitlines()[0]
     kind = StoreDamaged if any(sign in reason for sign in _DAMAGED) else StoreBroken
     return kind(place=place, reason=reason)
+
+
+# --- For erasure
+
+
+def scrub(engine: Engine) -> None:
+    """Writes the store anew, so that nothing of what was taken out is left between its rows.
+
+    Nobody else may be writing. On PostgreSQL the tables without shapes are written anew, which are those that
+    tell of people; its own write-ahead log and archives go as they are set up to go.
+
+    Raises:
+        NotScrubbed: others are at work in it.
+    """
+    try:
+        if engine.dialect.name == "sqlite":
+            _scrub_file(engine)
+        else:
+            _scrub_tables(engine)
+    except (OperationalError, engine.dialect.loaded_dbapi.Error) as error:
+        raise NotScrubbed from error
+
+
+def _scrub_file(engine: Engine) -> None:
+    with closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={_SCRUB_PATIENCE_MS}")
+        cursor.execute("PRAGMA secure_delete=ON")
+        cursor.execute("VACUUM")
+        # The log still holds the pages as they were, until it is begun anew.
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        is_busy = bool((cursor.fetchone() or (1,))[0])
+        connection.invalidate()  # It would go on with these settings.
+    if is_busy:
+        raise NotScrubbed
+
+
+def _scrub_tables(engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET lock_timeout = '10s'"))
+        for table in Base.metadata.sorted_tables:
+            if not any(column.name == "geom" for column in table.columns):
+                name = connection.dialect.identifier_preparer.format_table(table)
+                connection.execute(text(f"VACUUM FULL {name}"))
 
 
 # --- For backups: one moment of a store, and a store whose rows are all replaced

@@ -1,6 +1,7 @@
 """Runs every check, in the order of STYLE.md. What it does not know goes on to pytest.
 
-All steps run, even after one has failed. On success pytest's summary is the last thing printed.
+All steps run, even after one has failed. On success pytest's summary is the last thing printed. With --audit
+only the packages are asked about and secrets are looked for (`audit.py`); its exit code is handed on.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         allow_abbrev=False,
     )
     parser.add_argument("--only", choices=STEPS, action="append", help="may be given repeatedly")
+    parser.add_argument(
+        "--audit", action="store_true", help="known faults of packages, secrets, --sbom FILE; needs a network"
+    )
     known, others = parser.parse_known_args(arguments)
     return known, [each for each in others if each != "--"]
 
@@ -48,6 +52,10 @@ def command(step: str, *, house: prepare.House, others: list[str], ci: bool) -> 
     return [*python, "pytest", *_SIDE_BY_SIDE, *(["--require-all"] if ci else []), *others]
 
 
+def audit_command(house: prepare.House, others: list[str]) -> list[str]:
+    return [str(house.python), str(house.root / "scripts" / "audit.py"), *others]
+
+
 def run(step: str, line: list[str], *, root: Path, env: Mapping[str, str]) -> int:
     print("\n== {}: {}".format(step, " ".join([Path(line[0]).name, *line[1:]])), flush=True)
     started = time.monotonic()
@@ -64,6 +72,8 @@ def main(arguments: list[str]) -> int:
     known, others = options(arguments)
     house = prepare.House(Path(__file__).resolve().parent.parent, profile="dev")
     prepare.prepare(house)
+    if known.audit:
+        return run("audit", audit_command(house, others), root=house.root, env=os.environ)
     ci = os.environ.get("CI", "").lower() == "true"
     failed = []
     for step in STEPS:

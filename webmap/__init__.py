@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, g, request
 from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -44,10 +44,14 @@ _POLICY = {
     "connect-src": "'self'",
     "manifest-src": "'self'",
     "worker-src": "'self'",
+    "object-src": "'none'",
     "base-uri": "'none'",
     "form-action": "'self'",
     "frame-ancestors": "'self'",
 }
+# What a page of ours asks of the device: where it is, when somebody wants that. Nothing else.
+_DEVICE = "geolocation=(self), camera=(), microphone=(), payment=(), usb=(), display-capture=(), midi=()"
+_HTTPS_ONLY = "max-age=31536000; includeSubDomains"
 _ALONE = f"frame-ancestors {_POLICY['frame-ancestors']}"
 
 
@@ -134,5 +138,12 @@ def _protect(response: Response, policy: str) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     # OpenStreetMap's tiles want to know the site that shows them, never the page.
     response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-    response.headers.setdefault("Permissions-Policy", "geolocation=(self)")
+    response.headers.setdefault("Permissions-Policy", _DEVICE)
+    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    # Public data is for every site; pages, pictures and whatever somebody signed in sees are for ours.
+    is_data = request.path.startswith("/api/") and not g.get("is_private")
+    of = "cross-origin" if is_data else "same-origin"
+    response.headers.setdefault("Cross-Origin-Resource-Policy", of)
+    if request.is_secure or current_app.config["ADDRESS"].startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", _HTTPS_ONLY)
     return response

@@ -125,6 +125,7 @@ class Gazetteer:
             headers={"User-Agent": _AGENT, "Accept": "application/json"},
             timeout=self._timeout_s,
             stream=True,
+            allow_redirects=False,
         ) as answer:
             answer.raise_for_status()
             said = bytearray()

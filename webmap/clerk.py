@@ -15,9 +15,9 @@ import click
 from sqlalchemy.orm import Session
 
 from layers import accounts, catalog, store
-from layers.accounts import passwords, records, sessions
+from layers.accounts import factors, passwords, records, sessions, tries
 from layers.errors import LayersError
-from webmap import seals
+from webmap import erasing, seals
 from webmap.settings import Settings
 
 _ROLE = click.Choice(accounts.ROLES)
@@ -43,6 +43,18 @@ class Clerk:
             with store.writing(engine, srid=read.metric_crs, turn=store.DOOR) as session:
                 yield session
                 session.commit()
+            engine.dispose()
+        except LayersError as error:
+            raise click.ClickException(str(error)) from error
+
+    @contextmanager
+    def house(self) -> Iterator[erasing.House]:
+        """The store and what lies beside it; what is wrong is said in one sentence."""
+        try:
+            read = catalog.read_instance(self.settings.instance)
+            engine = store.open_store(self.settings.store_url(read.key))
+            store.set_up(engine)
+            yield erasing.House.of(self.settings, engine, srid=read.metric_crs)
             engine.dispose()
         except LayersError as error:
             raise click.ClickException(str(error)) from error
@@ -137,6 +149,43 @@ def enable(clerk: Clerk, name: str) -> None:
     """Lets NAME in again."""
     with clerk.writing() as session:
         accounts.enable(session, accounts.named(session, name).id, now=_now())
+
+
+@account.command("second-factor")
+@click.argument("name")
+@_with_clerk
+def second_factor(clerk: Clerk, name: str) -> None:
+    """Turns the second factor of NAME off, as when the phone and the recovery codes are lost."""
+    with clerk.writing() as session:
+        found = accounts.named(session, name)
+        factors.turn_off(session, found.id, now=_now())
+        tries.forget(session, f"second:{clerk.digest('second', str(found.id))}")
+
+
+@account.command()
+@click.argument("name")
+@click.option("--also", multiple=True, help="A label that the account once had; may be given several times.")
+@_with_clerk
+def erase(clerk: Clerk, name: str, also: tuple[str, ...]) -> None:
+    """Forgets NAME: history tells an erased account in its place, and restored backups forget it again."""
+    with clerk.house() as house:
+        with store.reading(house.engine, srid=house.srid) as session:
+            id = accounts.named(session, name).id
+        gone = erasing.erase(house, id, now=_now(), also=also)
+        click.echo(f"{gone.erased.mark} is erased.")
+        for label in gone.erased.kept:
+            click.echo(f"  The label “{label}” stays: another account has it too.")
+        for place in gone.traces:
+            click.echo(f"  The name or a label still stands in {place}: correct it by hand.")
+        store.scrub(house.engine)
+
+
+@account.command()
+@_with_clerk
+def scrub(clerk: Clerk) -> None:
+    """Writes the store anew, so that nothing that was erased is left between its rows."""
+    with clerk.house() as house:
+        store.scrub(house.engine)
 
 
 @account.command("sessions")

@@ -534,7 +534,7 @@ def _serve(app: Flask, settings: Settings, *, host: str, port: int, browse: bool
     from webmap import workers
 
     try:
-        server = create_server(app, host=host, port=port, threads=workers.guard(app, settings))
+        server = create_server(app, host=host, port=port, threads=workers.guard(app, settings), ident=None)
     except OSError as error:
         raise _unusable(host, port, error) from error
     address = _address(host, port)

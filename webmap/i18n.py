@@ -18,7 +18,7 @@ from layers.catalog import Words, said
 from layers.errors import Sentence
 from webmap import db, params
 
-COOKIE = "language"
+_COOKIE = "language"
 _WRITTEN_IN = "en"  # The language of the sentences in the code, shown where there is no catalogue.
 _CATALOGUES = Path(__file__).parent / "translations"
 # Plain "en" writes dates as in the United States.
@@ -77,10 +77,15 @@ def locale() -> str:
     return _LOCALES.get(language(), language())
 
 
+def cookie() -> str:
+    """Where a visitor's language is remembered; over https under a name that only this host can set."""
+    return f"__Host-{_COOKIE}" if request.is_secure else _COOKIE
+
+
 def negotiated() -> str:
     """The language that a visitor without one in the address most likely wants."""
     offered = db.instance().languages
-    remembered = request.cookies.get(COOKIE, "")
+    remembered = request.cookies.get(cookie(), "")
     if remembered in offered:
         return remembered
     return request.accept_languages.best_match(offered) or db.instance().default_language

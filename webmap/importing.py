@@ -26,6 +26,7 @@ from layers.doctor import AREAS, BODIES, About, Begun, Exam, How, fields, writte
 from layers.editions import Plan, Rival
 from layers.errors import N_, Invalid, LayersError, NotAllowed
 from layers.model import EDITS
+from layers.readers import apart
 from layers.sources.rows import Row
 from webmap import context, db, i18n, inbox, intake, names, params, signin, stewards
 from webmap.db import House, Revisions
@@ -540,11 +541,11 @@ def _begun_of(house: House, _revisions: Revisions, file: Path, about: tuple[str,
     """A file as it was begun to be read, kept: each page of it asks."""
     layer, dataset, sheet, encoding = about
     more = {"layer": layer, "dataset": dataset, "sheet": sheet, "encoding": encoding}
-    return doctor.begin(db.session(), house.instance, file, today=params.today(), **more)
+    return doctor.begin(db.session(), house.instance, file, today=params.today(), read=apart.read, **more)
 
 
 def _offers(waiting: Waiting) -> list[readers.Offer]:
-    return readers.offers(inbox.file(_folder(), waiting))
+    return apart.offers(inbox.file(_folder(), waiting))
 
 
 def _exam(waiting: Waiting) -> Exam:

@@ -14,6 +14,7 @@ from layers.backups.archive import Backup
 from layers.catalog import Instance
 from layers.errors import BadInstance, LayersError
 from layers.tiles import Shelf
+from webmap import erasing
 from webmap.settings import Settings
 
 INSTANCE = click.option(
@@ -135,6 +136,9 @@ def _restore(found: Backup, chosen: Settings, *, write: bool) -> None:
             return
         restoring.restore(engine, found, read, now=datetime.now(tz=UTC), tell=_tell_back)
         click.echo("The store is restored.")
+        house = erasing.House.of(chosen, engine, srid=read.metric_crs)
+        if number := erasing.again(house, now=datetime.now(tz=UTC)):
+            click.echo(f"Accounts that had been erased since the backup, and are erased again: {number}.")
         tiles.build(
             engine, read, Shelf(chosen.tiles(read.key), chosen.tiles_from), tell=lambda progress: None
         )

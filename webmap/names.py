@@ -3,6 +3,8 @@
 from datetime import date
 from functools import lru_cache
 
+from flask_babel import gettext
+
 from layers import places, tiles
 from layers import practices as practices_
 from layers.catalog import Words
@@ -21,6 +23,12 @@ def area(key: str) -> str:
 def body(found: Body) -> str:
     """An organisation's name: its own, unless this language has another one for it."""
     return found.names.get(i18n.language()) or found.name
+
+
+def office(label: str) -> str:
+    """Who did something, by the label of the account; one that was erased, by its number alone."""
+    is_gone = label.startswith("#") and label[1:].isdecimal()
+    return str(gettext("an erased account %(mark)s", mark=label)) if is_gone else label
 
 
 def municipality(code: str) -> str:

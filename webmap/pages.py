@@ -118,9 +118,14 @@ def _check_days() -> None:
 def _remember_language(response: Response) -> Response:
     if request.endpoint == "pages.embed":
         return response  # A map on another site's page leaves nothing with its readers.
-    if g.get("language") and request.cookies.get(i18n.COOKIE) != g.language and response.status_code == 200:
+    if g.get("language") and request.cookies.get(i18n.cookie()) != g.language and response.status_code == 200:
         response.set_cookie(
-            i18n.COOKIE, g.language, max_age=_YEAR_S, samesite="Lax", httponly=True, secure=request.is_secure
+            i18n.cookie(),
+            g.language,
+            max_age=_YEAR_S,
+            samesite="Lax",
+            httponly=True,
+            secure=request.is_secure,
         )
     response.vary.add("Cookie")
     return response

@@ -2,22 +2,27 @@
 
 What goes to a browser and comes back is sealed with the token of that browser's own cookie: no other one can
 use it, and nothing has to be kept here. What the store keeps of addresses and persons is digested with a key
-that lies outside the store.
+that lies outside the store, and what it has to read again is locked with it. It is the only door to
+cryptography.
 """
 
 import hmac
 import os
 import secrets
 import time
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from layers.errors import N_, Unavailable
 
 _KEY_BYTES = 32
 _STALE_S = 86_400
+_NONCE_BYTES = 12
 
 
 class NoKey(Unavailable):
@@ -34,6 +39,27 @@ def opened(key: str, purpose: str, made: str) -> str | None:
     text = made.rpartition(".")[0]
     is_ours = hmac.compare_digest(sealed(key, purpose, text).encode(), made.encode())
     return text if key and is_ours else None
+
+
+def locked(key: str, purpose: str, text: str) -> str:
+    """A text that nobody can read or change without the key: AES-GCM, under a key of this purpose alone."""
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    made = nonce + AESGCM(_own_key(key, purpose)).encrypt(nonce, text.encode(), None)
+    return urlsafe_b64encode(made).decode()
+
+
+def unlocked(key: str, purpose: str, made: str) -> str | None:
+    """The text of `locked`; None when it was locked with another key, for another purpose, or changed."""
+    try:
+        raw = urlsafe_b64decode(made.encode())
+        text = AESGCM(_own_key(key, purpose)).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
+        return text.decode()
+    except (ValueError, InvalidTag):
+        return None
+
+
+def _own_key(key: str, purpose: str) -> bytes:
+    return hmac.digest(key.encode(), f"lock\0{purpose}".encode(), "sha256")
 
 
 def derived(key: str, purpose: str, text: str) -> str:

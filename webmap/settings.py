@@ -33,6 +33,10 @@ class BadProvider(Invalid):
     )
 
 
+class BadSecond(Invalid):
+    text = "WEBMAP_SECOND_FACTOR holds “{value}”. Write reader, partner, steward or admin, or leave it out."
+
+
 class TooFew(Invalid):
     text = "{setting} holds {value}, and has to be 1 at least."
 
@@ -79,7 +83,8 @@ class Settings:
     believed. `secret_file` holds the key of this installation; None means: a file in `state`, made when it is
     needed. `upload_mb` is the most that anybody may send in one form. A session ends after `session_idle_min`
     without a request, at the latest after `session_most_h`. `passwords` False leaves the provider as the only
-    way in. `oidc_issuer` empty means: there is no provider; `oidc_acr` are the levels of assurance that are
+    way in; with `second_factor` accounts of this role and those above need a second factor beside a password.
+    `oidc_issuer` empty means: there is no provider; `oidc_acr` are the levels of assurance that are
     enough, () for any; with `oidc_readers` a person whom nobody has linked becomes a reader.
 
     Of each process: `at_once` requests are in work, `waiting` more wait, each `patience_s` at most. `limits`
@@ -92,6 +97,7 @@ class Settings:
         TooFew: nothing could be answered at all.
         BadOrigin: one of these is no origin.
         BadCorrections: `corrections` is no such address.
+        BadSecond: `second_factor` is no role.
         BadProvider: the provider's address is none, or is not whole.
     """
 
@@ -112,6 +118,7 @@ class Settings:
     session_idle_min: int = 60
     session_most_h: int = 12
     passwords: bool = True
+    second_factor: str = ""
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_secret_file: Path | None = None
@@ -132,6 +139,8 @@ class Settings:
         _check_origins("WEBMAP_ADDRESS", (self.address,) if self.address else ())
         if self.corrections and not self.corrections.startswith(("https://", "http://", "mailto:")):
             raise BadCorrections(value=self.corrections)
+        if self.second_factor not in ("", "reader", "partner", "steward", "admin"):
+            raise BadSecond(value=self.second_factor)
         if self.oidc_issuer and not (
             _PROVIDER.match(self.oidc_issuer) and self.oidc_client_id and self.oidc_secret_file
         ):
@@ -190,6 +199,7 @@ class Settings:
                 cls.session_most_h,
             ),
             passwords=environment.get("WEBMAP_PASSWORDS", "yes") != "no",
+            second_factor=environment.get("WEBMAP_SECOND_FACTOR", "").strip(),
             oidc_issuer=environment.get("WEBMAP_OIDC_ISSUER", "").strip(),
             oidc_client_id=environment.get("WEBMAP_OIDC_CLIENT_ID", "").strip(),
             oidc_secret_file=Path(own)

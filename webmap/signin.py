@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
@@ -27,13 +27,16 @@ from werkzeug.exceptions import Forbidden
 from layers import accounts, store
 from layers.accounts import Account, sessions
 from layers.accounts.sessions import Life, Stay
-from layers.errors import N_, NotAllowed, NotSignedIn, Unavailable
+from layers.errors import N_, LayersError, NotAllowed, NotSignedIn, Unavailable
 from webmap import db, i18n, params, seals
 from webmap.settings import Settings
 
 Given = ParamSpec("Given")
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 _ROLE, _IS_PUBLIC, _IS_QUESTION = "signin_role", "signin_public_form", "signin_public_question"
+_IS_BEFORE = "signin_before_second"
+PROVED = timedelta(minutes=15)
+"""How long one who signed in may change who may do what, before being asked again who it is."""
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _FIELD, _HEADER = "csrf_token", "X-CSRF-Token"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -54,6 +57,14 @@ class OldForm(NotAllowed):
     text = N_("This form is too old or was not made for you. Go back, load the page anew and send it again.")
 
 
+class NoSecond(NotAllowed):
+    text = N_("Your role needs a second factor beside the password. Turn it on first.")
+
+
+class NotProved(NotAllowed):
+    text = N_("Prove once more who you are, and do it again.")
+
+
 class Busy(Unavailable):
     text = N_("The store is busy just now. Try again in a moment.")
 
@@ -62,13 +73,15 @@ class Busy(Unavailable):
 class Desk:
     """What signing in needs of this installation; `clock` and `chance` are others in tests.
 
-    `is_https`: visitors come over https even where the request does not show it.
+    `is_https`: visitors come over https even where the request does not show it. From the role `second_from`
+    on a password needs a second factor; "" for nobody.
     """
 
     key_file: Path
     life: Life = field(default_factory=Life)
     is_https: bool = False
     address: str = ""
+    second_from: str = ""
     clock: Callable[[], datetime] = lambda: datetime.now(tz=UTC)
     chance: Callable[[int], bytes] = secrets.token_bytes
 
@@ -76,11 +89,25 @@ class Desk:
     def of(cls, settings: Settings) -> "Desk":
         life = Life.of(settings.session_idle_min, settings.session_most_h)
         https = settings.address.startswith("https://")
-        return cls(settings.key_file(), life, https, settings.address)
+        return cls(settings.key_file(), life, https, settings.address, settings.second_factor)
 
     def digest(self, purpose: str, text: str) -> str:
         """What the store keeps of a name, an address or a person."""
         return seals.derived(seals.key(self.key_file), purpose, text)
+
+    def seal(self, purpose: str, text: str) -> str:
+        """A text with a seal that no browser can make."""
+        return seals.sealed(seals.key(self.key_file), purpose, text)
+
+    def opened(self, purpose: str, made: str) -> str | None:
+        return seals.opened(seals.key(self.key_file), purpose, made)
+
+    def lock(self, purpose: str, text: str) -> str:
+        """A text that only this installation can read."""
+        return seals.locked(seals.key(self.key_file), purpose, text)
+
+    def unlock(self, purpose: str, made: str) -> str | None:
+        return seals.unlocked(seals.key(self.key_file), purpose, made)
 
     def token(self) -> str:
         return sessions.token(self.chance(sessions.TOKEN_BYTES))
@@ -124,13 +151,51 @@ def required(
             if asking is None:
                 return _to_sign_in()
             if not accounts.may(asking, role):
+                current_app.logger.warning("account %d may not open %s", asking.id, request.endpoint)
                 raise NotAllowed
+            if lacks_second() and not getattr(view, _IS_BEFORE, False):
+                return _to(NoSecond, "pages.account.second_factor")
             return view(*args, **kwargs)
 
         setattr(checked, _ROLE, role)
         return checked
 
     return wrapped
+
+
+def before_second(view: View) -> View:
+    """A view that is open also to who still has to turn a second factor on. Stands below `required`."""
+    setattr(view, _IS_BEFORE, True)
+    return view
+
+
+def proved(view: Callable[Given, ResponseReturnValue]) -> Callable[Given, ResponseReturnValue]:
+    """A view for who has lately proved who it is, by signing in or again. Stands below `required`.
+
+    A form may take twice as long, so that it is not lost by being filled in.
+    """
+
+    @wraps(view)
+    def checked(*args: Given.args, **kwargs: Given.kwargs) -> ResponseReturnValue:
+        return ask_again() or view(*args, **kwargs)
+
+    return checked
+
+
+def ask_again() -> ResponseReturnValue | None:
+    """Where one proves once more who one is; None for who has lately done so."""
+    here = stay()
+    age = desk().clock() - datetime.fromisoformat(here.began_at) if here else timedelta.max
+    is_late = age > (PROVED if request.method in _SAFE else 2 * PROVED)
+    return _to(NotProved, "pages.account.again") if is_late else None
+
+
+def lacks_second() -> bool:
+    """Whether who asks came with a password alone, and the role needs more."""
+    asking, here, least = account(), stay(), desk().second_from
+    if not (asking and here and least) or here.way != sessions.PASSWORD or asking.has_second:
+        return False
+    return accounts.may(asking, least)
 
 
 def public_form(view: View) -> View:
@@ -172,11 +237,18 @@ def _find() -> tuple[Account, Stay] | None:
 
 
 def _to_sign_in() -> ResponseReturnValue:
+    return _to(NotSignedIn, "pages.account.sign_in")
+
+
+def _to(refused: type[LayersError], endpoint: str) -> ResponseReturnValue:
+    """The page where one does first what is missing; a program is told so."""
     if request.path.startswith("/api/") or params.is_part(params.arguments()):
-        raise NotSignedIn
+        raise refused
     back = request.full_path.rstrip("?") if request.method == "GET" else ""
+    if not back and refused is NotProved:
+        back = request.path
     onward = safe_next(back) or None
-    return redirect(url_for("pages.account.sign_in", language=i18n.language(), next=onward), 303)
+    return redirect(url_for(endpoint, language=i18n.language(), next=onward), 303)
 
 
 def safe_next(path: str) -> str:

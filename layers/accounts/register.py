@@ -21,7 +21,8 @@ from layers.errors import N_, Invalid, NotFound
 ROLES = ("reader", "partner", "steward", "admin")
 INVITED = timedelta(hours=72)
 _AREA = re.compile(r"[a-z_]{1,40}:[A-Za-z0-9_-]{1,40}", re.ASCII)
-_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{3,100}")
+# What is left of an account that was erased begins with a #, so nobody else may be called so.
+_NAME = re.compile(r"(?!#)[^\s\x00-\x1f\x7f]{3,100}")
 _LONGEST_LABEL = 80
 
 
@@ -34,7 +35,9 @@ class NameTaken(Invalid):
 
 
 class BadLabel(Invalid):
-    text = N_("The label that is shown has 1 to {longest} characters, as “Steward of Lake county”.")
+    text = N_(
+        "The label that is shown has 1 to {longest} characters, as “Steward of Lake county”, and no # first."
+    )
 
 
 class BadRole(Invalid):
@@ -75,6 +78,8 @@ class Account:
     has_password: bool
     is_linked: bool
     made_at: str
+    has_second: bool = False
+    erased_at: str = ""
 
 
 def may(
@@ -104,7 +109,9 @@ def folded(name: str) -> str:
 
 
 def every(session: Session) -> list[Account]:
-    return [_value(row) for row in session.scalars(select(AccountRow).order_by(AccountRow.name))]
+    """Without those that were erased."""
+    query = select(AccountRow).where(AccountRow.erased_at == "").order_by(AccountRow.name)
+    return [_value(row) for row in session.scalars(query)]
 
 
 def one(session: Session, id: int) -> Account:
@@ -225,9 +232,11 @@ def set_scope(
 def set_label(session: Session, id: int, label: str, *, now: datetime, by: int = 0) -> None:
     """Raises BadLabel."""
     row = _row(session, id)
-    if row.label != _checked_label(label):
-        row.label = _checked_label(label)
-        records.note(session, "label", now=now, by=by, about=id)
+    before, checked = row.label, _checked_label(label)
+    if before != checked:
+        row.label = checked
+        # What history tells under the label before is found again by this, should the account be erased.
+        records.note(session, "label", now=now, by=by, about=id, detail=f"{before} → {checked}")
 
 
 def disable(session: Session, id: int, *, now: datetime, by: int = 0) -> None:
@@ -242,7 +251,11 @@ def disable(session: Session, id: int, *, now: datetime, by: int = 0) -> None:
 
 
 def enable(session: Session, id: int, *, now: datetime, by: int = 0) -> None:
-    _row(session, id).is_disabled = False
+    """Raises NoAccount, also for one that was erased."""
+    row = _row(session, id)
+    if row.erased_at:
+        raise NoAccount
+    row.is_disabled = False
     records.note(session, "enabled", now=now, by=by, about=id)
 
 
@@ -322,7 +335,7 @@ def _checked_role(role: str) -> str:
 
 def _checked_label(label: str) -> str:
     plain = " ".join(label.split())
-    if not 0 < len(plain) <= _LONGEST_LABEL:
+    if not 0 < len(plain) <= _LONGEST_LABEL or plain.startswith("#"):
         raise BadLabel(longest=_LONGEST_LABEL)
     return plain
 
@@ -364,4 +377,6 @@ def _value(row: AccountRow) -> Account:
         bool(row.password),
         bool(row.subject),
         row.made_at,
+        bool(row.second),
+        row.erased_at,
     )

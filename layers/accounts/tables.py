@@ -16,6 +16,10 @@ class AccountRow(Base):
 
     `password` is argon2's own text, "" where there is none; `subject` the keyed digest of a person's code at
     the provider, None where nobody is linked. `layers` and `areas` limit a role; empty means: all.
+
+    `second` is the secret of the second factor, locked with the installation's key, "" where there is none;
+    `second_step` the newest of its codes that was used, `second_codes` digests of recovery codes. Of an
+    account that was erased nothing is left but the row, so that its number is never given again.
     """
 
     __tablename__ = "account"
@@ -30,6 +34,10 @@ class AccountRow(Base):
     subject: Mapped[str | None] = mapped_column(Letters, unique=True)
     is_disabled: Mapped[bool] = mapped_column(default=False)
     made_at: Mapped[str] = mapped_column(Letters)
+    second: Mapped[str] = mapped_column(Text, default="")
+    second_step: Mapped[int] = mapped_column(Integer, default=0)
+    second_codes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    erased_at: Mapped[str] = mapped_column(Letters, default="")
 
 
 class SessionRow(Base):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -73,6 +73,12 @@ class NotForFiles(Invalid):
     text = N_("Only organisations and areas can be read from a file; the layer “{layer}” holds neither.")
 
 
+class Reader(Protocol):
+    """How a file becomes a table."""
+
+    def __call__(self, path: Path, *, name: str = "", encoding: str = "") -> Table: ...
+
+
 @dataclass(frozen=True)
 class About:
     """What a steward says of a file. `dataset` is the name under which the same source comes again."""
@@ -108,8 +114,11 @@ def begin(
     dataset: str = "",
     sheet: str = "",
     encoding: str = "",
+    read: Reader = readers.read,
 ) -> Begun:
     """Reads a file's columns and guesses what they tell; where the dataset came before, as it was read then.
+
+    `read` is another reader for files of strangers (`layers.readers.apart`).
 
     Raises:
         LayerNotFound: there is no such layer.
@@ -117,7 +126,7 @@ def begin(
         Unreadable: the file cannot be used.
     """
     about = target(instance, _checked(instance, layer))
-    table = readers.read(file, name=sheet, encoding=encoding)
+    table = read(file, name=sheet, encoding=encoding)
     known = grounds.known(session, instance, as_of=today)
     about = fields.with_facts(about, table.columns)
     found = guess.guess(table, about, instance=instance, known=known, habits=fields.habits(instance))

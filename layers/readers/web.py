@@ -6,16 +6,13 @@ what comes is as large as what is counted.
 """
 
 import http.client
-import ipaddress
-import socket
-import ssl
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from layers import network
 from layers.errors import N_
 from layers.readers.plain import MB, Unreadable
 
@@ -105,14 +102,15 @@ def _connected(url: str, manners: Manners) -> tuple[http.client.HTTPConnection, 
         raise _bad(url) from None
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.password:
         raise _bad(url)
+    is_allowed = f"{host}:{port}" in manners.allowed
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+        found = network.found(host, port, may_ask=(lambda _: True) if is_allowed else network.is_public)
+    except network.NoHost as error:
         text = N_("There is no host “{host}”. Check the address.")
         raise Unreadable(text, host=host) from error
-    if f"{host}:{port}" not in manners.allowed and not all(_is_public(str(entry[4][0])) for entry in found):
+    except network.NotPublic as error:
         text = N_("The address “{url}” lies in a private network, and is not asked. Fetch the file yourself.")
-        raise Unreadable(text, url=url)
+        raise Unreadable(text, url=url) from error
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = quote(parts.query, safe="=&?/%:@!$'()*+,;~-._[]{}|")
     return (
@@ -128,38 +126,13 @@ def _bad(url: str) -> Unreadable:
     )
 
 
-def _is_public(address: str) -> bool:
-    """Whether an address is one of the open network; those that wrap another are judged by that."""
-    number = ipaddress.ip_address(address.split("%")[0])
-    if isinstance(number, ipaddress.IPv6Address):
-        # 64:ff9b::/96 leads to the IPv4 address in its last 32 bits.
-        if number in ipaddress.ip_network("64:ff9b::/96"):
-            number = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
-        else:
-            number = number.ipv4_mapped or number.sixtofour or number
-    return number.is_global and not number.is_multicast
-
-
 class _Pinned(http.client.HTTPConnection):
     """A connection to the addresses that were checked: a second look-up could give others."""
 
-    def __init__(self, found: list[Any], host: str, port: int, scheme: str, manners: Manners) -> None:
+    def __init__(self, found: list[str], host: str, port: int, scheme: str, manners: Manners) -> None:
         super().__init__(host, port, timeout=manners.timeout_s)
-        self._found, self._is_tls = found, scheme == "https"
+        self._found, self._is_tls, self._limit_s = found, scheme == "https", manners.timeout_s
 
     def connect(self) -> None:
-        failed: OSError | None = None
-        for family, kind, protocol, _, address in self._found[:4]:
-            made = socket.socket(family, kind, protocol)
-            try:
-                made.settimeout(self.timeout)
-                made.connect(address)
-                self.sock = self._wrapped(made) if self._is_tls else made
-                return
-            except OSError as error:
-                made.close()
-                failed = error
-        raise failed or OSError("no address")
-
-    def _wrapped(self, plain: socket.socket) -> socket.socket:
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
+        made = network.connected(self._found, self.port, timeout_s=self._limit_s)
+        self.sock = network.secured(made, host=self.host) if self._is_tls else made

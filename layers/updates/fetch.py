@@ -7,6 +7,7 @@ whole; one that broke off goes on where it ended, if the server still has the sa
 import json
 import random
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -18,9 +19,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from layers import dates
+from layers import dates, network
 from layers.errors import N_, Unavailable
 from layers.updates.kept import Download, checksum
 
@@ -61,6 +65,10 @@ class Insecure(FetchFailed):
     text = N_("{host} leads from a secure address to one that is not: {to}.")
 
 
+class Elsewhere(FetchFailed):
+    text = N_("{host} leads into a private network, which is not asked.")
+
+
 class _Again(Exception):
     """What happened may pass: try again after `seconds`, or after the usual pause."""
 
@@ -70,6 +78,35 @@ class _Again(Exception):
 
 class _Cut(Exception):
     """The network broke off; a full disk, say, is another matter."""
+
+
+class _Guarded(HTTPAdapter):
+    """Connects to the open network, and to what a source itself names; so no redirect leads behind a wall.
+
+    `named` are hosts with their port. What goes through a proxy of one's own is the proxy's to judge.
+    """
+
+    def __init__(self) -> None:
+        self.named: set[tuple[str, int]] = set()
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        named = self.named
+
+        def dialled(connection: HTTPConnection) -> socket.socket:
+            is_named = (connection.host, connection.port) in named
+            may_ask = (lambda _: True) if is_named else network.is_public
+            known = network.found(connection.host, connection.port or 0, may_ask=may_ask)
+            limit = connection.timeout if isinstance(connection.timeout, int | float) else None
+            return network.connected(known, connection.port or 0, timeout_s=limit)
+
+        plain = type("Plain", (HTTPConnection,), {"_new_conn": dialled})
+        secure = type("Secure", (HTTPSConnection,), {"_new_conn": dialled})
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        }
 
 
 class Client:
@@ -99,6 +136,9 @@ class Client:
         self._asked: dict[str, float] = {}
         self._session = requests.Session()
         self._session.max_redirects = 5
+        self._guard = _Guarded()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._guard)
 
     def get(
         self,
@@ -118,7 +158,9 @@ class Client:
             FetchFailed: why it did not come. What came of it is kept for another time.
         """
         to.parent.mkdir(parents=True, exist_ok=True)
-        host = urlsplit(url).netloc
+        parts = urlsplit(url)
+        host = parts.netloc
+        self._guard.named.add((parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)))
         last: FetchFailed = NoAnswer(host=host, tries=self.tries)
         for number in range(self.tries):
             try:
@@ -152,6 +194,8 @@ class Client:
                 stream=True,
             )
         except requests.RequestException as error:
+            if _is_private(error):
+                raise Elsewhere(host=host) from error
             raise _Again(NoAnswer(host=host, tries=self.tries)) from error
         with closing(answer):
             _check_way(url, answer)
@@ -234,6 +278,13 @@ def _blocks(answer: requests.Response) -> Iterator[bytes]:
             yield block
     except (HTTPError, OSError) as error:
         raise _Cut from error
+
+
+def _is_private(error: BaseException | None) -> bool:
+    """Whether what was refused is an address of a private network, however deep it was wrapped."""
+    while error is not None and not isinstance(error, network.NotPublic):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _still(known: Download | None, held: Path | None) -> Download | None:

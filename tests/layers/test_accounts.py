@@ -357,5 +357,6 @@ def test_no_password_costs_as_much_as_a_wrong_one():
 def test_names_and_labels_are_all_that_is_known_of_a_person():
     assert {*AccountRow.__table__.c.keys()} == {
         *("id", "name", "label", "role", "layers", "areas"),
-        *("password", "subject", "is_disabled", "made_at"),
+        *("password", "subject", "is_disabled", "made_at", "erased_at"),
+        *("second", "second_step", "second_codes"),
     }

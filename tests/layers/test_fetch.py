@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from layers.updates import fetch
-from layers.updates.fetch import AskedToWait, BrokeOff, Client, NoAnswer, Refused, TooBig, TooSlow
+from layers.updates.fetch import AskedToWait, BrokeOff, Client, Elsewhere, NoAnswer, Refused, TooBig, TooSlow
 from tests.layers.official import Served, serving
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -220,3 +220,16 @@ def test_requests_to_one_host_keep_their_distance(server, tmp_path):
         client.get(f"{server.url}/a", tmp_path / "a", most_bytes=MOST)
 
     assert waits == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]"])
+def test_a_redirect_does_not_lead_into_a_private_network(server, client, tmp_path, host, waits):
+    port = server.url.rpartition(":")[2]
+    server.files["/a"] = Served(BODY)
+    server.files["/away"] = Served(b"", redirect=f"http://{host}:{port}/a")
+
+    with pytest.raises(Elsewhere, match="a private network, which is not asked"):
+        client.get(f"{server.url}/away", tmp_path / "a", most_bytes=MOST)
+
+    assert [path for path, _ in server.asked] == ["/away"]
+    assert waits == []

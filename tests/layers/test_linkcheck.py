@@ -174,6 +174,11 @@ def test_a_host_that_stumbles_is_asked_again(village):
         "http://169.254.169.254/latest",
         "http://192.168.0.1/",
         "http://2130706433/",
+        "http://[::ffff:127.0.0.1]:{port}/ok",
+        "http://[64:ff9b::7f00:1]:{port}/ok",
+        "http://[2002:7f00:1::]:{port}/ok",
+        "http://[ff02::1]:{port}/ok",
+        "http://224.0.0.1:{port}/ok",
     ],
 )
 def test_private_addresses_are_never_asked(village, url):

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import shapely
 
-from layers import places, store
+from layers import places, readers, store
+from layers.readers import apart
 from tests import make
 from tests.webmap import site
 from tests.webmap.desk import HIDDEN, Door, seal, send
@@ -37,6 +38,13 @@ MARK = re.compile(r'name="plan" value="([^"]*)"')
 def door(tmp_path, store_url):
     with site.a_site(make.an_instance(tmp_path / "tiny"), tmp_path / "state", database_url=store_url) as app:
         yield Door(app)
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, request):
+    """Files are read in this process: each one apart takes a second, and has tests of its own."""
+    if "apart" not in request.node.name:
+        monkeypatch.setattr("webmap.importing.apart", readers)
 
 
 @pytest.fixture
@@ -347,3 +355,13 @@ def test_of_several_tables_one_is_chosen(steward):
     assert fields_of(page)["column.name"] == "name"
     said = send(steward, path, page=f"{path}?sheet=Units", do="examine", **fields_of(page) | PRECISE)
     assert "North watch" in steward.get(said.headers["Location"]).text
+
+
+def test_a_sent_file_is_read_in_a_process_apart(steward, monkeypatch):
+    read, seen = apart.read, []
+    monkeypatch.setattr(apart, "read", lambda path, **how: seen.append(path.name) or read(path, **how))
+    columns, said = hand_in(steward)
+
+    assert said.status_code == 303
+    assert steward.get(columns).status_code == 200
+    assert seen == ["list.csv"], "once: what it said is remembered"

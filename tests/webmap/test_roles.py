@@ -18,8 +18,8 @@ hsds.service_at_locations hsds.services hsds.taxonomies hsds.taxonomy hsds.taxon
 hsds.taxonomy_terms linked.area linked.body linked.case linked.practice linked.trainings
 lost.find_service lost.lost offline.kept offline.manifest offline.page offline.worker ogc.api
 ogc.collection ogc.collections ogc.conformance ogc.item ogc.items ogc.landing ogc.queryables
-ogc.schema pages.account.invitation pages.programs.offered
-pages.account.provider pages.account.provider_back pages.account.sign_in pages.account.sign_out
+ogc.schema pages.account.invitation pages.account.provider pages.account.provider_back
+pages.account.second pages.account.sign_in pages.account.sign_out pages.programs.offered
 pages.area pages.body pages.booklets.booklet pages.cards.card pages.cards.sheet pages.case
 pages.caseform.new pages.cases pages.comparisons.compare pages.confirming.confirm
 pages.cooperation.features pages.cooperation.lines pages.cooperation.network pages.coverage
@@ -42,7 +42,12 @@ PUBLIC_FORMS = {
     "pages.suggesting.suggest",
 }
 # These are for everybody, but take a form with the seal of its own browser alone.
-SEALED = {"pages.account.invitation", "pages.account.sign_in", "pages.account.sign_out"}
+SEALED = {
+    "pages.account.invitation",
+    "pages.account.second",
+    "pages.account.sign_in",
+    "pages.account.sign_out",
+}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 

@@ -96,7 +96,7 @@ def test_the_cookie_is_closed_to_scripts_and_to_other_sites(client, scheme, secu
     flags = {part.strip() for part in cookies[0].split(";")[1:]}
 
     assert len(cookies) == 1
-    assert cookies[0].startswith("language=en;")
+    assert cookies[0].startswith("__Host-language=en;" if secure else "language=en;")
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= flags
     assert ("Secure" in flags) == secure
 

@@ -1,5 +1,7 @@
 """The way in: by a name and a password, by an invitation, or through the provider; and the way out."""
 
+from collections.abc import Mapping
+
 from flask import Response, g, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -7,17 +9,30 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from layers import accounts
-from layers.accounts import passwords, records, sessions, tries
-from layers.errors import N_, Invalid, LayersError
+from layers.accounts import Account, factors, passwords, records, sessions, tries
+from layers.errors import N_, Invalid, LayersError, Unavailable
 from webmap import context, db, i18n, oidc, params, seals, signin
+from webmap.account import frame
 from webmap.account.frame import bp, page
 from webmap.oidc import Provider
 
 _STATE_S = 600
+_HALF_S = 300
 
 
 class NotKnown(Invalid):
     text = N_("The name or the password is wrong.")
+
+
+class WrongCode(Invalid):
+    text = N_("This code is wrong, has been used, or is over. Wait for the next one in the app.")
+
+
+class LockedAway(Unavailable):
+    text = N_(
+        "The second factor cannot be checked: the key of this installation is another one. An admin can turn "
+        "the second factor off on the server."
+    )
 
 
 class Wait(Invalid):
@@ -53,18 +68,19 @@ def sign_in() -> ResponseReturnValue:
         raise NotFound
     name, password = sent.get("name", ""), sent.get("password", "")
     try:
-        enter(name, password)
+        half = enter(name, password)
     except Wait as problem:
-        response = _form(onward, name=name, problem=problem, status=429)
-        response.headers["Retry-After"] = str(problem.wait_s)
-        return response
+        return _later(_form(onward, name=name, problem=problem, status=429), problem)
     except NotKnown as problem:
         return _form(onward, name=name, problem=problem)
-    return _go_on(onward)
+    return page("second", half=_half(half), onward=onward) if half else _go_on(onward)
 
 
-def enter(name: str, password: str) -> None:
+def enter(name: str, password: str) -> int:
     """Signs in, and says the same in the same time whether there is no such account or another password.
+
+    Returns:
+        0, or the account that has still to give a code of its second factor: it is not signed in yet.
 
     Raises:
         NotKnown: no account has this name and password.
@@ -80,10 +96,9 @@ def enter(name: str, password: str) -> None:
             if passwords.is_outdated(kept):
                 salt = signin.desk().chance(16)
                 accounts.renew_password(session, id, passwords.hashed(password, salt=salt))
-            signin.begin(session, id, way=sessions.PASSWORD)
-            records.note(session, "signed_in", now=now, by=id, about=id, address=signin.address())
-            records.forget_old(session, now=now)
-            tries.forget_old(session, now=now)
+            is_half = bool(factors.kept(session, id))
+            if not is_half:
+                _begin(session, id)
         else:
             is_locked = any(tries.left_s(session, key, rule, now=now) for key, rule in _counted(name))
             what = "locked" if is_locked else "failed"
@@ -91,6 +106,136 @@ def enter(name: str, password: str) -> None:
         session.commit()
     if not is_right:
         raise NotKnown
+    return id if is_half else 0
+
+
+def _begin(session: Session, id: int) -> None:
+    now = signin.desk().clock()
+    signin.begin(session, id, way=sessions.PASSWORD)
+    records.note(session, "signed_in", now=now, by=id, about=id, address=signin.address())
+    records.forget_old(session, now=now)
+    tries.forget_old(session, now=now)
+
+
+def _later(response: Response, problem: Wait) -> Response:
+    response.headers["Retry-After"] = str(problem.wait_s)
+    return response
+
+
+# --- The second factor
+
+
+@bp.post("/<language>/account/second")
+def second() -> ResponseReturnValue:
+    """The code that follows a right password; what was right of it comes along in the form, sealed."""
+    sent = params.filled()
+    onward, half = signin.safe_next(sent.get("next", "")), sent.get("half", "")
+    id = _whose_half(half)
+    try:
+        give_code(id, sent.get("code", ""))
+    except Wait as problem:
+        return _later(page("second", half=half, onward=onward, problem=problem, status=429), problem)
+    except WrongCode as problem:
+        return page("second", half=half, onward=onward, problem=problem)
+    with signin.writing() as session:
+        _begin(session, id)
+        session.commit()
+    return _go_on(onward)
+
+
+def _half(id: int) -> str:
+    begun = int(signin.desk().clock().timestamp())
+    return signin.desk().seal(f"half {signin.browser_token()}", f"{id}.{begun}")
+
+
+def _whose_half(half: str) -> int:
+    """The account whose password was right in this browser a moment ago."""
+    text = signin.desk().opened(f"half {signin.browser_token()}", half)
+    if text is None:
+        raise BeginAgain
+    id, _, begun = text.partition(".")
+    if not 0 <= signin.desk().clock().timestamp() - int(begun) < _HALF_S:
+        raise BeginAgain
+    return int(id)
+
+
+def give_code(id: int, code: str) -> None:
+    """Uses up a code of an account's second factor, or one of its recovery codes.
+
+    Tries are counted apart from those of the password, or whoever knows it could begin anew with each.
+
+    Raises:
+        WrongCode, Wait.
+        LockedAway: the secret was locked with another key.
+    """
+    now, counted = signin.desk().clock(), ((second_key(id), tries.OF_NAME), _of_address())
+    with signin.writing() as session:
+        _count(session, *counted)
+        locked = factors.kept(session, id)
+        session.commit()
+    secret = signin.desk().unlock(locked_for(id), locked) if locked else ""
+    if secret is None:
+        raise LockedAway
+    step = factors.step(secret, code, now=now) if secret else 0
+    with signin.writing() as session:
+        is_right = factors.use(session, id, step) or factors.use_recovery(session, id, code, now=now)
+        if is_right:
+            tries.forget(session, second_key(id))
+            tries.take_back(session, _of_address()[0])
+        else:
+            records.note(session, "second_failed", now=now, about=id, address=signin.address())
+        session.commit()
+    if not is_right:
+        raise WrongCode
+
+
+def second_key(id: int) -> str:
+    """Under which the tries of an account's second factor are counted."""
+    return f"second:{signin.desk().digest('second', str(id))}"
+
+
+def locked_for(id: int) -> str:
+    """For what an account's secret is locked: it opens for no other account."""
+    return f"second factor of {id}"
+
+
+@bp.route("/<language>/account/again", methods=["GET", "POST"])
+@signin.required("reader")
+@signin.before_second
+def again() -> ResponseReturnValue:
+    """Who changes what others may do proves once more who it is, if signing in was a while ago."""
+    asking, sent = frame.asking(), params.filled()
+    onward = signin.safe_next(sent.get("next", "") or params.arguments().get("next", ""))
+    offered = oidc.provider()
+    if not sent:
+        return page("again", onward=onward, provider=offered)
+    try:
+        prove(asking, sent)
+    except Wait as problem:
+        return _later(page("again", onward=onward, provider=offered, problem=problem, status=429), problem)
+    except Invalid as problem:
+        return page("again", onward=onward, provider=offered, problem=problem)
+    with signin.writing() as session:
+        signin.renew(session)
+        records.note(session, "again", now=signin.desk().clock(), by=asking.id, about=asking.id)
+        session.commit()
+    return _go_on(onward)
+
+
+def prove(asking: Account, sent: Mapping[str, str]) -> None:
+    """That it is still the owner who sits there: by the password, and a code where there is a second factor.
+
+    Raises:
+        NotKnown, WrongCode, Wait.
+    """
+    _id, kept = reserve(asking.name)
+    if not passwords.matches(kept, sent.get("password", "")):
+        raise NotKnown
+    with signin.writing() as session:
+        succeed(session, asking.name)
+        session.commit()
+    if asking.has_second:
+        give_code(asking.id, sent.get("code", ""))
 
 
 def reserve(name: str) -> tuple[int, str]:
@@ -173,9 +318,11 @@ def invitation(token: str) -> ResponseReturnValue:
     with signin.writing() as session:
         accounts.invited(session, token, now=now)
         accounts.set_password(session, asked.id, kept, now=now, by=asked.id)
-        signin.begin(session, asked.id, way=sessions.PASSWORD)
+        if not asked.has_second:
+            signin.begin(session, asked.id, way=sessions.PASSWORD)
         session.commit()
-    return redirect(context.page("account.home"), 303)
+    # A forgotten password is no way around the second factor.
+    return redirect(context.page("account.sign_in" if asked.has_second else "account.home"), 303)
 
 
 def chosen(new: str, again: str, *, name: str) -> str:

@@ -1,20 +1,27 @@
 """The accounts of all, for admins: who there is, what each may do, and what happened at the door."""
 
-from flask import redirect, url_for
+from pathlib import Path
+
+from flask import current_app, redirect, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from layers import accounts
-from layers.accounts import Account, records
-from layers.errors import Invalid
-from webmap import context, db, i18n, oidc, params, signin
+from layers import accounts, store
+from layers.accounts import Account, NoAccount, factors, records, tries
+from layers.errors import N_, Invalid, NotScrubbed
+from webmap import context, db, erasing, i18n, oidc, params, signin
 from webmap.account import entry, frame
 from webmap.account.frame import bp, page
 
 
+class NotTyped(Invalid):
+    text = N_("Type the name of the account that is to be erased, so that it is not another one.")
+
+
 @bp.route("/<language>/account/all", methods=["GET", "POST"])
 @signin.required("admin")
+@signin.proved
 def everybody() -> ResponseReturnValue:
     """Every account, and a form for one more, which is told its invitation once."""
     sent = params.filled()
@@ -41,11 +48,16 @@ def everybody() -> ResponseReturnValue:
 
 @bp.route("/<language>/account/all/<int:id>", methods=["GET", "POST"])
 @signin.required("admin")
+@signin.proved
 def somebody(id: int) -> ResponseReturnValue:
     sent, about = params.filled(), accounts.one(db.session(), id)
+    if about.erased_at:
+        raise NoAccount
     if not sent:
         return _one(about)
     try:
+        if sent.get("do") == "erase":
+            return _erased(about, sent)
         with signin.writing() as session:
             link = _do(session, about, sent)
             session.commit()
@@ -77,6 +89,9 @@ def _do(session: Session, about: Account, sent: MultiDict[str, str]) -> str:
         accounts.end_sessions(session, about.id, now=now, by=by)
     elif what == "unlock":
         accounts.unlock(session, about.id, entry.name_key(about.name), now=now, by=by)
+        tries.forget(session, entry.second_key(about.id))
+    elif what == "unsecond":
+        factors.turn_off(session, about.id, now=now, by=by)
     elif what == "disable":
         accounts.disable(session, about.id, now=now, by=by)
     elif what == "enable":
@@ -87,6 +102,28 @@ def _do(session: Session, about: Account, sent: MultiDict[str, str]) -> str:
             person = oidc.provider().person(subject, signin.desk().digest) if subject else ""
             accounts.link(session, about.id, person, now=now, by=by)
     return ""
+
+
+def _erased(about: Account, sent: MultiDict[str, str]) -> ResponseReturnValue:
+    """Forgets an account whose name was typed; whoever is erased herself is signed out with it."""
+    if accounts.folded(sent.get("name", "")) != about.name:
+        raise NotTyped
+    house, desk, asking = db.house(), signin.desk(), frame.asking()
+    where = erasing.House(
+        house.engine, house.instance.metric_crs, Path(current_app.config["STATE"]), desk.key_file
+    )
+    db.close()  # A question that stands open would keep the file from being written anew.
+    also = [" ".join(line.split()) for line in sent.get("also", "").splitlines() if line.strip()]
+    gone = erasing.erase(where, about.id, now=desk.clock(), by=asking.id, also=also)
+    problem = None
+    try:
+        store.scrub(house.engine)
+    except NotScrubbed as error:
+        problem = error
+    if asking.id == about.id:
+        signin.leave()
+        return redirect(context.page("account.sign_in"), 303)
+    return page("erased", gone=gone, problem=problem)
 
 
 def _invite(session: Session, about: Account) -> str:

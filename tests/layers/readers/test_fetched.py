@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from layers import readers
-from layers.readers import Manners, Unreadable, web
+from layers import network, readers
+from layers.readers import Manners, Unreadable
 from tests.layers.readers.files import feature, gml
 
 CAPABILITIES = """<?xml version="1.0"?>
@@ -377,7 +377,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_asked(serve, tmp_path, 
     service = serve({"/a.csv": b"a,b\n1,2\n"})
     port = service.server.server_port
     answers = [[(2, 1, 6, "", ("127.0.0.1", port))], AssertionError("a second look-up")]
-    monkeypatch.setattr(web.socket, "getaddrinfo", lambda *_, **__: answers.pop(0))
+    monkeypatch.setattr(network.socket, "getaddrinfo", lambda *_, **__: answers.pop(0))
 
     manners = Manners(allowed=(f"rebinding.example:{port}",), timeout_s=2)
     path = readers.fetched(f"http://rebinding.example:{port}/a.csv", folder=tmp_path, manners=manners)

@@ -266,6 +266,25 @@ def _go_on_numbering(connection: Connection, column: Column[Any]) -> None:
         )
 
 
+def scrub(engine: Engine) -> bool:
+    """Lets the store forget what was deleted: its freed pages, and on SQLite the write-ahead log.
+
+    Returns:
+        whether it is done; somebody who reads or writes just then may be in the way.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("VACUUM FULL"))
+            return True
+    with closing(engine.raw_connection()) as raw:
+        try:
+            cursor = raw.cursor()
+            cursor.execute("VACUUM")
+            return cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        except engine.dialect.loaded_dbapi.OperationalError:
+            return False
+
+
 def url_of_file(file: Path) -> str:
     """The address of a store that is one file."""
     return f"sqlite:///{file.resolve()}"

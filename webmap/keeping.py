@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from layers import catalog, store, tiles
+from layers import catalog, erasures, store, tiles
 from layers.backups import archive, restoring, saving
 from layers.backups.archive import Backup
 from layers.catalog import Instance
@@ -133,8 +133,13 @@ def _restore(found: Backup, chosen: Settings, *, write: bool) -> None:
         if not write:
             click.echo("Nothing was changed: add --write to restore.")
             return
-        restoring.restore(engine, found, read, now=datetime.now(tz=UTC), tell=_tell_back)
+        erased = erasures.read(chosen.erasures(read.key))
+        again = restoring.restore(
+            engine, found, read, now=datetime.now(tz=UTC), tell=_tell_back, erased=erased
+        )
         click.echo("The store is restored.")
+        if again:
+            click.echo(f"What had been erased since is erased again: {again} rows.")
         tiles.build(
             engine, read, Shelf(chosen.tiles(read.key), chosen.tiles_from), tell=lambda progress: None
         )

@@ -66,8 +66,16 @@ THINGS: Mapping[str, type[Any]] = {
     "practice": Practice,
 }
 _LEAST_LETTERS = 5
-_FACTS = (*THINGS.values(), Settlement)
-_WORDED = (*_FACTS, CasePractice, Confirmation, Edition, LinkCheck, Proposal, Suggestion)
+_FACTS: tuple[type[Any], ...] = (*THINGS.values(), Settlement)
+_WORDED: tuple[type[Any], ...] = (
+    *_FACTS,
+    CasePractice,
+    Confirmation,
+    Edition,
+    LinkCheck,
+    Proposal,
+    Suggestion,
+)
 # Keys, codes and days: by these rows find each other. What a key holds goes with its thing.
 _NO_WORDS = frozenset(
     [
@@ -108,10 +116,13 @@ _NO_WORDS = frozenset(
         "valid_to",
     ]
 )
-_REFERRING = {"body": [(CaseBody, "body")], "practice": [(CasePractice, "practice")]} | {
-    "area": [(Serves, "area"), (CaseArea, "area")]
+_REFERRING: Mapping[str, Sequence[tuple[type[Any], str]]] = {
+    "body": [(CaseBody, "body")],
+    "practice": [(CasePractice, "practice")],
+} | {"area": [(Serves, "area"), (CaseArea, "area")]}
+_LISTING: Mapping[str, Sequence[tuple[type[Any], str]]] = {
+    "practice": [(Practice, "related"), (Event, "practices")]
 }
-_LISTING = {"practice": [(Practice, "related"), (Event, "practices")]}
 _SUGGESTED = {"body": "body", "area": "area", "case_study": "case"}
 _LINKED = {"body": "body", "area": "area", "practice": "practice"}
 _WORD = re.compile(r"\w+")

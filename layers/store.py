@@ -280,7 +280,8 @@ def scrub(engine: Engine) -> bool:
         try:
             cursor = raw.cursor()
             cursor.execute("VACUUM")
-            return cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return bool(cursor.fetchone()[0] == 0)
         except engine.dialect.loaded_dbapi.OperationalError:
             return False
 

@@ -117,9 +117,10 @@ _NO_WORDS = frozenset(
     ]
 )
 _REFERRING: Mapping[str, Sequence[tuple[type[Any], str]]] = {
+    "area": [(Serves, "area"), (CaseArea, "area")],
     "body": [(CaseBody, "body")],
     "practice": [(CasePractice, "practice")],
-} | {"area": [(Serves, "area"), (CaseArea, "area")]}
+}
 _LISTING: Mapping[str, Sequence[tuple[type[Any], str]]] = {
     "practice": [(Practice, "related"), (Event, "practices")]
 }

@@ -281,7 +281,8 @@ def scrub(engine: Engine) -> bool:
             cursor = raw.cursor()
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return bool(cursor.fetchone()[0] == 0)
+            is_busy, *_ = cursor.fetchone() or (1,)
+            return not is_busy
         except engine.dialect.loaded_dbapi.OperationalError:
             return False
 

@@ -79,11 +79,13 @@ def api(
     counted, wrong, started, number = Counted(app), list[str](), time.monotonic(), begin
     while sum(counted.statuses.values()) < requests:
         left = requests - sum(counted.statuses.values())
-        wrong += _round(counted, seed + number, examples=min(examples, max(left // 30, 2)), phases=phases)
+        found = _round(counted, seed + number, examples=min(examples, max(left // 30, 2)), phases=phases)
+        wrong += found
         said = dict(sorted(counted.statuses.items()))
         took_s = time.monotonic() - started
         about = f"{said} {dict(counted.phases)}"
         print(f"api: round {number}, {took_s:.0f} s, {about}, {len(wrong)} wrong", flush=True)
+        print(*found, sep="\n", end="\n" if found else "", flush=True)
         number += 1
     return sum(counted.statuses.values()), wrong
 
@@ -109,7 +111,7 @@ def _round(counted: Counted, seed: int, *, examples: int, phases: Sequence[str])
             if check.failure_info:
                 failure, again = check.failure_info.failure, check.failure_info.code_sample
                 about_it = f"seed {seed}: {check.name}: {failure.title}: {failure.message}\n  {again}"
-                found.setdefault((check.name, failure.operation, failure.title), about_it)
+                found.setdefault((check.name, str(failure.operation), failure.title), about_it)
     return list(found.values())
 
 

@@ -40,7 +40,17 @@ _KNOWN = {
     "name": ["police", "villages", "cases", "counties", "land", "settlements", "list.csv"],
     "kind": ["county", "body", "area", "case", "settlement", "land"],
     "code": ["01", "02", "1001"],
-    "key": ["west-station", "first-village", "first-case", "alpha", "beta", "police", "county:01"],
+    "key": [
+        "west-station",
+        "first-village",
+        "first-case",
+        "alpha",
+        "beta",
+        "police",
+        "counties",
+        "cases",
+        "county:01",
+    ],
     "body": ["west-station", "first-village"],
     "area": ["county:01", "county:02"],
     "county": ["01", "02"],
@@ -322,7 +332,7 @@ def problems(asked, response):
         return found
     if response.mimetype == "text/html":
         found += markup(response.get_data(as_text=True))
-    if response.mimetype.endswith("json"):
+    if (response.mimetype or "").endswith("json"):
         try:
             json.loads(response.get_data() or b"null", parse_constant=_refuse)
         except ValueError as error:

@@ -124,7 +124,6 @@ _REFERRING: Mapping[str, Sequence[tuple[type[Any], str]]] = {
 _LISTING: Mapping[str, Sequence[tuple[type[Any], str]]] = {
     "practice": [(Practice, "related"), (Event, "practices")]
 }
-_SUGGESTED = {"body": "body", "area": "area", "case_study": "case"}
 _LINKED = {"body": "body", "area": "area", "practice": "practice"}
 _WORD = re.compile(r"\w+")
 
@@ -360,12 +359,12 @@ def _take_away(
         keys |= _drop(session, table, getattr(table, name), lambda key: sieve.holds(kind, key), found)
     for table, name in _LISTING.get(kind, ()):
         _unlist(session, table, name, lambda key: sieve.holds(kind, key), found)
-    for table in (Confirmation, Proposal):
-        named = table.table_name == fact.__tablename__
-        keys |= _drop(session, table, table.key, lambda key: sieve.holds(kind, key), found, named)
-    if kind in _SUGGESTED:
-        named = Suggestion.kind == _SUGGESTED[kind]
-        _drop(session, Suggestion, Suggestion.key, lambda key: sieve.holds(kind, key), found, named)
+    for table, whose in (
+        (Confirmation, Confirmation.table_name),
+        (Proposal, Proposal.table_name),
+        (Suggestion, Suggestion.kind),
+    ):
+        _drop(session, table, table.key, lambda key: sieve.holds(kind, key), found, whose == kind)
     if kind == "area" and keys:
         outlines.renew(session, {key.partition(":")[0] for key in keys})
 

@@ -233,7 +233,9 @@ def description(instance: Instance) -> Schema:
                 "Settlements, areas, organisations, cases and practices by name; slips are forgiven.",
                 [
                     _asked("q", _TEXT, "What somebody typed; its first 100 letters count.", required=True),
-                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 50}, "Default: 8."),
+                    _asked(
+                        "limit", _blank_or({"type": "integer", "minimum": 1, "maximum": 50}), "Default: 8."
+                    ),
                     *ask.when,
                     ask.language,
                 ],
@@ -347,7 +349,9 @@ class _Asker:
         self.step = _asked("step", _among(outlines.STEPS), "How much detail; default: near.")
         self.part = [
             _asked("bbox", _TEXT, "Only what meets this frame: west,south,east,north in degrees."),
-            _asked("since", {"type": "integer"}, "Of a big layer: what is newer than this edition."),
+            _asked(
+                "since", _blank_or({"type": "integer"}), "Of a big layer: what is newer than this edition."
+            ),
         ]
         self.shade = _asked("shade", _TEXT, "A kind of area, or kind.role.", required=True)
         self.layer = {
@@ -380,7 +384,12 @@ class _Asker:
 
 
 def _among(values: Any) -> Schema:
-    return {"type": "string", "enum": list(values)}
+    return {"type": "string", "enum": [*values, ""]}  # Blank: not given.
+
+
+def _blank_or(schema: Schema) -> Schema:
+    """A blank value is as if it were not given."""
+    return {"anyOf": [schema, {"const": ""}]}
 
 
 def _several(name: str, schema: Schema, text: str) -> Schema:

@@ -9,7 +9,7 @@ come back when what hid them goes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ import shapely
 from sqlalchemy import Select, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from layers import columns, dates, outlines, store
+from layers import columns, dates, erasures, outlines, store
 from layers.catalog import Resource
 from layers.columns import batches, wkb_of
 from layers.errors import N_, Invalid, NotFound
@@ -170,7 +170,7 @@ def apply(
     Returns:
         the edition's number.
     """
-    source = plan.source
+    plan, source = _without_erased(session, plan), plan.source
     edition = _edition(session, source, now=now, rows=plan.total, account=account, note=note)
     edition.how = dict(how or {})
     _retire(session, source.table, plan.retired, edition=edition.id)
@@ -181,6 +181,31 @@ def apply(
     for layer in sorted(touched | ({source.resource.name} if not plan.does_nothing else set())):
         store.raise_revision(session, layer)
     return int(edition.id)
+
+
+def _without_erased(session: Session, plan: Plan) -> Plan:
+    """What of a plan may be written; what is left of a changed row may be what is known already."""
+    if not erasures.ledger(session):
+        return plan
+    fact = TABLES[plan.source.table]
+    added = erasures.kept(session, plan.source.table, plan.added)
+    changed = erasures.kept(session, plan.source.table, plan.changed)
+    there: dict[tuple[str, str, str], int] = {}
+    for ids in batches(plan.retired):
+        query = select(fact.id, fact.key, fact.valid_from, fact.digest).where(fact.id.in_(ids))
+        there |= {(row.key, row.valid_from, row.digest): row.id for row in session.execute(query)}
+    said = {
+        (row.key, row.valid_from, digest): row for row, digest in zip(changed, _digests(changed), strict=True)
+    }
+    same = {there[one] for one in said if one in there}
+    return replace(
+        plan,
+        added=tuple(added),
+        changed=tuple(row for one, row in said.items() if one not in there),
+        unchanged=plan.unchanged + len(same),
+        retired=tuple(id_ for id_ in plan.retired if id_ not in same),
+        total=plan.total - (len(plan.added) - len(added)),
+    )
 
 
 def end(

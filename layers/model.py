@@ -158,6 +158,22 @@ class LinkCheck(Base):
     failures: Mapped[int] = mapped_column(Integer, default=0)
 
 
+class Erasure(Base):
+    """Something that may never be told again, by its keyed digest (`layers.erasures`)."""
+
+    __tablename__ = "erasure"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Letters)
+    key: Mapped[str] = mapped_column(Letters)
+    digest: Mapped[str] = mapped_column(Letters)
+    words: Mapped[int] = mapped_column(Integer)
+    moment: Mapped[str] = mapped_column(Letters)
+    by: Mapped[str] = mapped_column(Letters)
+    reason: Mapped[str] = mapped_column(Text)
+    found: Mapped[dict[str, int]] = mapped_column(JSON)
+
+
 class Fact:
     """What every fact carries.
 

@@ -282,8 +282,7 @@ def _broken(engine: Engine, error: DatabaseError) -> StoreBroken:
 def scrub(engine: Engine) -> None:
     """Writes the store anew, so that nothing of what was taken out is left between its rows.
 
-    Nobody else may be writing. On PostgreSQL the tables without shapes are written anew, which are those that
-    tell of people; its own write-ahead log and archives go as they are set up to go.
+    Nobody else may be writing. PostgreSQL's own write-ahead log and archives go as they are set up to go.
 
     Raises:
         NotScrubbed: others are at work in it.
@@ -315,9 +314,8 @@ def _scrub_tables(engine: Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET lock_timeout = '10s'"))
         for table in Base.metadata.sorted_tables:
-            if not any(column.name == "geom" for column in table.columns):
-                name = connection.dialect.identifier_preparer.format_table(table)
-                connection.execute(text(f"VACUUM FULL {name}"))
+            name = connection.dialect.identifier_preparer.format_table(table)
+            connection.execute(text(f"VACUUM FULL {name}"))
 
 
 # --- For backups: one moment of a store, and a store whose rows are all replaced

@@ -84,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["COMPRESS_BR_LEVEL"] = 5
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.tests["web"] = params.is_web
     Compress(app)
     i18n.init_app(app)
     db.init_app(app, db.House(instance, engine, Shelf(settings.tiles(instance.key), settings.tiles_from)))

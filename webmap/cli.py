@@ -21,7 +21,7 @@ from layers.editions import Plan
 from layers.errors import BadInstance, LayersError
 from layers.linkcheck import Manners
 from layers.tiles import Progress, Shelf
-from webmap import clerk, founding, keeping
+from webmap import clerk, forgetting, founding, keeping
 from webmap.keeping import INSTANCE as _INSTANCE
 from webmap.keeping import settings as _settings
 from webmap.settings import Settings
@@ -614,7 +614,7 @@ def _tell_tiles(progress: Progress) -> None:
         click.echo(f"  {told}: {progress.share:.0%}")
 
 
-for command in (founding.new, keeping.backup, keeping.restore):
+for command in (forgetting.erase, forgetting.erasures_, founding.new, keeping.backup, keeping.restore):
     cli.add_command(command)
 
 

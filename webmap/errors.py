@@ -124,7 +124,12 @@ def _http(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
         return cast(Response, error.get_response())
     most_mb = (current_app.config["MAX_CONTENT_LENGTH"] or 0) // 1_000_000
-    return _answer(error.code, gettext(_SENTENCES.get(error.code, _TITLES[400])).format(most_mb=most_mb))
+    response = _answer(error.code, gettext(_SENTENCES.get(error.code, _TITLES[400])).format(most_mb=most_mb))
+    # What the kind of error demands of its answer: a 405 names the methods that are offered (RFC 9110).
+    for name, value in error.get_headers(request.environ):
+        if name != "Content-Type":
+            response.headers.setdefault(name, value)
+    return response
 
 
 def _surprise(error: Exception) -> Response:

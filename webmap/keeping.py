@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from layers import catalog, store, tiles
+from layers import catalog, erasures, store, tiles
 from layers.backups import archive, restoring, saving
 from layers.backups.archive import Backup
 from layers.catalog import Instance
@@ -134,8 +134,14 @@ def _restore(found: Backup, chosen: Settings, *, write: bool) -> None:
         if not write:
             click.echo("Nothing was changed: add --write to restore.")
             return
-        restoring.restore(engine, found, read, now=datetime.now(tz=UTC), tell=_tell_back)
+        erased = erasures.read(chosen.erasures(read.key))
+        again = restoring.restore(
+            engine, found, read, now=datetime.now(tz=UTC), tell=_tell_back, erased=erased
+        )
         click.echo("The store is restored.")
+        if again:
+            click.echo(f"What had been erased since is erased again: {again} rows.")
+            store.scrub(engine)
         house = erasing.House.of(chosen, engine, srid=read.metric_crs)
         if number := erasing.again(house, now=datetime.now(tz=UTC)):
             click.echo(f"Accounts that had been erased since the backup, and are erased again: {number}.")

@@ -243,6 +243,24 @@ _SCHEMAS: Schema = {
 }
 
 
+def _link(operation: str, **parameters: str) -> Schema:
+    """Where an answer leads: `parameters` are pointers into it."""
+    return {
+        "operationId": operation,
+        "parameters": {name: f"$response.body#{pointer}" for name, pointer in parameters.items()},
+    }
+
+
+_FROM_HITS = {"who-is-there": _link("answer", lat="/hits/0/lat", lon="/hits/0/lon")}
+_FROM_ANSWER = {
+    "what-changed-with-it": _link("history", body="/roles/0/matches/0/key"),
+    "what-changed-there": _link("history", area="/areas/0/key"),
+    "what-fits-there": _link("fit", area="/areas/0/key"),
+    "where-the-practice-could-go": _link("fit", practice="/cases/0/practices/0/key"),
+    "where-the-case-could-go": _link("fit", case="/cases/0/key"),
+}
+
+
 def description(instance: Instance) -> Schema:
     """The whole description for one instance: its languages, layers and codes are the allowed values."""
     ask = _Asker(instance)
@@ -264,18 +282,22 @@ def description(instance: Instance) -> Schema:
                 "`lat` and `lon`, or by `place`.",
                 [ask.lat, ask.lon, ask.place, ask.worry, *ask.when, ask.language, ask.format],
                 {"application/json": _ref("Answer"), "text/plain": _TEXT},
+                links=_FROM_ANSWER,
                 also={"300": "Several places have this name: choose one.", "404": "No place has this name."},
             ),
             "/api/search": _reading(
                 "search",
                 "Settlements, areas, organisations, cases and practices by name; slips are forgiven.",
                 [
-                    _asked("q", {"type": "string", "maxLength": 100}, "What somebody typed.", required=True),
-                    _asked("limit", {"type": "integer", "minimum": 1, "maximum": 50}, "Default: 8."),
+                    _asked("q", _TEXT, "What somebody typed; its first 100 letters count.", required=True),
+                    _asked(
+                        "limit", _blank_or({"type": "integer", "minimum": 1, "maximum": 50}), "Default: 8."
+                    ),
                     *ask.when,
                     ask.language,
                 ],
                 {"application/json": _ref("Hits")},
+                links=_FROM_HITS,
             ),
             "/api/layers/{name}.geojson": _reading(
                 "layer",
@@ -416,7 +438,13 @@ def _hsds_paths(ask: "_Asker") -> Schema:
 
 
 def _reading(
-    name: str, summary: str, asked: list[Schema], given: Schema, *, also: dict[str, str] | None = None
+    name: str,
+    summary: str,
+    asked: list[Schema],
+    given: Schema,
+    *,
+    also: dict[str, str] | None = None,
+    links: Schema | None = None,
 ) -> Schema:
     problem = {"application/problem+json": {"schema": _ref("Problem")}}
     refused = {"400": "A value cannot be used; the sentence says which.", **(also or {})}
@@ -429,6 +457,7 @@ def _reading(
                 "200": {
                     "description": "The answer.",
                     "content": {kind: {"schema": schema} for kind, schema in given.items()},
+                    **({"links": links} if links else {}),
                 },
                 **{code: {"description": text, "content": problem} for code, text in refused.items()},
                 "503": {"description": "The store is not ready.", "content": problem},
@@ -444,14 +473,16 @@ class _Asker:
         codes = instance.codes
         self.lat = _asked("lat", {"type": "number", "minimum": -90, "maximum": 90}, "Degrees north.")
         self.lon = _asked("lon", {"type": "number", "minimum": -180, "maximum": 180}, "Degrees east.")
-        self.place = _asked("place", {"type": "string", "maxLength": 100}, "A settlement by its name.")
+        self.place = _asked("place", _TEXT, "A settlement by its name; its first 100 letters count.")
         self.worry = _asked("worry", _among(worry.key for worry in instance.worries), "What troubles one.")
         self.language = _asked("lang", _among(instance.languages), "Default: the instance's own.")
         self.format = _asked("format", _among(("json", "text")), "Default: json.")
         self.step = _asked("step", _among(outlines.STEPS), "How much detail; default: near.")
         self.part = [
             _asked("bbox", _TEXT, "Only what meets this frame: west,south,east,north in degrees."),
-            _asked("since", {"type": "integer"}, "Of a big layer: what is newer than this edition."),
+            _asked(
+                "since", _blank_or({"type": "integer"}), "Of a big layer: what is newer than this edition."
+            ),
         ]
         self.shade = _asked("shade", _TEXT, "A kind of area, or kind.role.", required=True)
         self.layer = {
@@ -489,12 +520,17 @@ class _Asker:
             ),
             _several("practice", _TEXT, "Keys of practices: only cases that show one of them."),
             _several("freshness", _FRESHNESS, "How old the fact is."),
-            _asked("text", {"type": "string", "maxLength": 100}, "Words that stand in a case, all of them."),
+            _asked("text", _TEXT, "Words that stand in a case, all of them; the first 100 letters count."),
         ]
 
 
 def _among(values: Any) -> Schema:
-    return {"type": "string", "enum": list(values)}
+    return {"type": "string", "enum": [*values, ""]}  # Blank: not given.
+
+
+def _blank_or(schema: Schema) -> Schema:
+    """A blank value is as if it were not given."""
+    return {"anyOf": [schema, {"const": ""}]}
 
 
 def _several(name: str, schema: Schema, text: str) -> Schema:

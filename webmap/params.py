@@ -213,6 +213,11 @@ def accuracy_m(args: Mapping[str, str]) -> float | None:
     return max(0.0, _number(args, "accuracy")) if args.get("accuracy", "").strip() else None
 
 
+def is_web(address: object) -> bool:
+    """Whether a link may lead there: whatever else a source calls its address (javascript:) stays text."""
+    return isinstance(address, str) and address.startswith(("https://", "http://"))
+
+
 def is_part(args: Mapping[str, str]) -> bool:
     """Whether only the inside of the page is wanted, for the panel beside the map."""
     return args.get("part") == "1"

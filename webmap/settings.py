@@ -228,6 +228,10 @@ class Settings:
         """Where the key of this installation lies."""
         return self.secret_file or self.state / "secret.key"
 
+    def erasures(self, key: str) -> Path:
+        """Where the ledger of erasures lies beside an instance's store, for the day when that is lost."""
+        return self.state / f"{key}-erasures.jsonl"
+
     def tiles(self, key: str) -> Path:
         """The folder of an instance's tile archives."""
         return self.state / "tiles" / key

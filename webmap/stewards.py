@@ -4,7 +4,7 @@ Pages for stewards alone demand the role themselves (`webmap.signin.required`), 
 public brings its browser's seal, which is checked before any view is asked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from layers import accounts
 from layers.errors import NotAllowed
@@ -14,9 +14,9 @@ ROLE = "steward"
 """What is written down of who decided: the role, never a person."""
 
 
-def may_confirm(*, layer: str = "", area: str = "") -> bool:
+def may_confirm(*, layer: str = "", area: str = "", within: Collection[str] = ()) -> bool:
     """Whether this request's visitor may confirm facts and decide on suggestions, of a layer and an area."""
-    return accounts.may(signin.account(), ROLE, layer=layer, area=area)
+    return accounts.may(signin.account(), ROLE, layer=layer, area=area, within=within)
 
 
 def check(*, layer: str = "", area: str = "") -> None:

@@ -9,7 +9,9 @@ from flask_babel import gettext
 from werkzeug.exceptions import NotFound
 
 from layers import places, practices, suggestions
-from layers.errors import N_, Invalid
+from layers.errors import N_, Invalid, NotAllowed
+from layers.places import Body
+from layers.practices import Case
 from webmap import context, db, i18n, names, params, signed, signin, stewards
 
 bp = Blueprint("suggesting", __name__)
@@ -101,11 +103,31 @@ def queue() -> ResponseReturnValue:
 
 
 def _queue(problem: str = "", status: int = 200) -> Response:
-    waiting = [(one, *_named(one)) for one in suggestions.waiting(db.session())]
+    waiting = [(one, *_named(one)) for one in suggestions.waiting(db.session()) if _may(one)]
     page = render_template(
         "pages/suggestions.html", waiting=waiting, fields=FIELDS, hidden=stewards.hidden(), problem=problem
     )
     return unkept(page, status)
+
+
+def _may(one: suggestions.Waiting) -> bool:
+    """Whether this steward's account is for what a suggestion speaks of: its layer, and where it lies."""
+    session, instance, today = db.session(), db.instance(), params.today()
+    if one.kind == "body":
+        about = places.body(session, one.key, as_of=today)
+        return stewards.may_confirm(layer=about.layer, within=_seats(about))
+    if one.kind == "area":
+        kind = one.key.partition(":")[0]
+        layer = next((layer.key for layer in instance.layers_of("areas") if layer.kind == kind), kind)
+        return stewards.may_confirm(layer=layer, area=one.key)
+    layer = next((layer.key for layer in instance.layers_of("cases")), "cases")
+    return stewards.may_confirm(layer=layer, within=_seats(practices.case(session, one.key)))
+
+
+def _seats(thing: Body | Case) -> set[str]:
+    """The areas in which an organisation or a case is seated; nobody's where that is not known."""
+    found = {f"{kind}:{code}" for kind in ("municipality", "county") if (code := getattr(thing, kind))}
+    return found or {"nowhere:known"}
 
 
 def _named(one: suggestions.Waiting) -> tuple[str, str]:
@@ -119,6 +141,9 @@ def decide(number: int) -> ResponseReturnValue:
     sent = params.filled()
     state = suggestions.DECLINED if sent.get("do") == "decline" else suggestions.ACCEPTED
     about: dict[str, Any] = {"state": state, "by": stewards.ROLE, "reason": sent.get("reason", "")}
+    found = next((one for one in suggestions.waiting(db.session()) if one.id == number), None)
+    if found and not _may(found):
+        raise NotAllowed
     try:
         with db.writing() as session:
             suggestions.decide(session, number, now=datetime.now(tz=UTC), **about)

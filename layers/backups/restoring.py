@@ -6,7 +6,7 @@ old one's write-ahead log. So readers see what was there until all is there, a k
 there, and no second copy has to be kept aside.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +17,11 @@ from sqlalchemy import Connection, Engine, Table, func, select
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
-from layers import outlines, store
+from layers import erasures, outlines, store
 from layers.backups import archive, rows
 from layers.backups.archive import Backup, Manifest, NewerBackup
 from layers.catalog import Instance
+from layers.erasures import Erased
 from layers.errors import N_, Invalid, LayersError, StoreBroken
 from layers.model import Revision
 
@@ -88,10 +89,17 @@ def restore(
     *,
     now: datetime,
     tell: Tell = lambda name, rows: None,
-) -> None:
+    erased: Sequence[Erased] = (),
+) -> int:
     """Puts into the store what the backup holds, and nothing else: sessions end, outlines are drawn anew.
 
+    What has been erased stays so: the ledgers of the store, of the backup and of `erased` become one, and
+    what they name is taken out of the rows before anybody reads them.
+
     A store of an earlier schema is brought up first, which stays so whatever becomes of the rest.
+
+    Returns:
+        how many rows the erasures reached.
 
     Raises:
         ForeignBackup, NewerBackup, OtherSystem: see `check`.
@@ -108,12 +116,13 @@ def restore(
         store.set_up(engine)
         try:
             with store.writing(engine, srid=instance.metric_crs) as session:
-                _replace(session, source, now=now, tell=tell)
+                reached = _replace(session, source, now=now, tell=tell, erased=erased)
                 session.commit()
         except (ValueError, TypeError, LookupError, IntegrityError, DataError) as error:
             raise backup.unusable(_reason(error)) from error
         except StatementError as error:
             raise StoreBroken(place=engine.url.database or "", reason=_reason(error)) from error
+    return reached
 
 
 def _reason(error: Exception) -> str:
@@ -121,15 +130,20 @@ def _reason(error: Exception) -> str:
     return said.splitlines()[0]
 
 
-def _replace(session: Session, source: Source, *, now: datetime, tell: Tell) -> None:
+def _replace(session: Session, source: Source, *, now: datetime, tell: Tell, erased: Sequence[Erased]) -> int:
     connection = session.connection()
     before = _revisions(connection)
+    known = [*erasures.ledger(session), *erased]
+    session.expunge_all()
     with store.all_replaced(connection):
         rows.empty(connection)
         for one in rows.kept():
             tell(one.name, rows.fill(connection, one, source(one), srid=store.srid_of(session)))
+    erasures.remember(session, known)
+    reached, _ = erasures.sweep(session)
     _raise_revisions(session, before, now=now)
     outlines.renew_if_none(session)
+    return sum(reached.values())
 
 
 def _revisions(connection: Connection) -> dict[str, int]:

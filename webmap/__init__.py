@@ -51,6 +51,13 @@ _POLICY = {
 }
 # What a page of ours asks of the device: where it is, when somebody wants that. Nothing else.
 _DEVICE = "geolocation=(self), camera=(), microphone=(), payment=(), usb=(), display-capture=(), midi=()"
+_ALWAYS_SAID = {
+    "X-Content-Type-Options": "nosniff",
+    # OpenStreetMap's tiles want to know the site that shows them, never the page.
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": _DEVICE,
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 _HTTPS_ONLY = "max-age=31536000; includeSubDomains"
 _ALONE = f"frame-ancestors {_POLICY['frame-ancestors']}"
 
@@ -135,16 +142,16 @@ def _is_embedded() -> bool:
 def _protect(response: Response, policy: str) -> Response:
     if request.endpoint == "static" and "v" in request.args:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    response.headers.setdefault("Content-Security-Policy", policy)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    # OpenStreetMap's tiles want to know the site that shows them, never the page.
-    response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-    response.headers.setdefault("Permissions-Policy", _DEVICE)
-    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     # Public data is for every site; pages, pictures and whatever somebody signed in sees are for ours.
     is_data = request.path.startswith("/api/") and not g.get("is_private")
-    of = "cross-origin" if is_data else "same-origin"
-    response.headers.setdefault("Cross-Origin-Resource-Policy", of)
+    wanted = {
+        **_ALWAYS_SAID,
+        "Content-Security-Policy": policy,
+        "Cross-Origin-Resource-Policy": "cross-origin" if is_data else "same-origin",
+    }
     if request.is_secure or current_app.config["ADDRESS"].startswith("https://"):
-        response.headers.setdefault("Strict-Transport-Security", _HTTPS_ONLY)
+        wanted["Strict-Transport-Security"] = _HTTPS_ONLY
+    # Headers.setdefault raises and catches an exception for every name that is absent, and most are.
+    said = {name.lower() for name, _ in response.headers}
+    response.headers.extend({name: value for name, value in wanted.items() if name.lower() not in said})
     return response

@@ -321,20 +321,25 @@ def shown(value: float | None) -> str:
 
 
 def report(version: str, tables: Sequence[Table], *, runs: int) -> str:
-    day, cores = datetime.now(tz=UTC).date().isoformat(), os.cpu_count()
-    python = platform.python_version()
-    said = f"Measured on {day}: {cores} cores, Python {python}, Chromium {version}; visits: median of {runs}."
+    said = f"Measured on {machine()}, Chromium {version}; visits: median of {runs}."
     return "\n\n".join([said, *(table(*each) for each in tables)])
 
 
-def write(text: str, file: Path) -> None:
+def machine() -> str:
+    """The day, and what this machine is."""
+    day = datetime.now(tz=UTC).date().isoformat()
+    return f"{day}: {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def write(text: str, file: Path, *, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Puts the text between the markers of a Markdown file."""
+    begin, end = marks
     there = file.read_text(encoding="utf-8") if file.is_file() else ""
-    if BEGIN not in there or END not in there:
-        raise problems.Problem(f"{file.name} has no place for the table: it needs {BEGIN} and {END}.")
-    before, rest = there.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    if begin not in there or end not in there:
+        raise problems.Problem(f"{file.name} has no place for the table: it needs {begin} and {end}.")
+    before, rest = there.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    file.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:

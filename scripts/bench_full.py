@@ -49,7 +49,7 @@ from webmap.settings import Settings
 
 TOWN = (58.38, 26.72)
 TILES, POINTS, CONNECTIONS = 400, 2000, 8
-_BIG = ("settlements_areas", "watch_areas")
+BIG = ("settlements_areas", "watch_areas")
 VIEW = {
     "kb": "kB on the wire",
     "drawn_ms": "ms until drawn",
@@ -267,7 +267,7 @@ def _tile_at(lon: float, lat: float, z: int) -> tuple[int, int]:
 
 
 def tiled(running: visit.Running, shelf: Path, peer: str) -> list[Row]:
-    wanted = tile_addresses(shelf, _BIG[-1:] if peer else _BIG)  # A peer serves one layer.
+    wanted = tile_addresses(shelf, BIG[-1:] if peer else BIG)  # A peer serves one layer.
     paths = [f"/api/tiles/{layer}/1/{z}/{x}/{y}.mvt" for layer, z, x, y in wanted]
     theirs = _peer(peer, [{"z": z, "x": x, "y": y} for _, z, x, y in wanted])
     return load(f"{len(paths)} tiles", ([urlsplit(running.address).netloc], paths), theirs)

@@ -90,7 +90,9 @@ def uncovered(
         BadShapes, NoOuter: something is no valid area.
     """
     outer, shapes, zones = checked_outer(outer), checked(shapes), zones or {}
-    names = {kind: _numbered(of.codes, demand.zones.get(kind, ("",) * len(demand))) for kind, of in zones.items()}
+    names = {
+        kind: _numbered(of.codes, demand.zones.get(kind, ("",) * len(demand))) for kind, of in zones.items()
+    }
     rows = _rows(demand, {kind: numbers for kind, (_, numbers) in names.items()})
     covers = {
         _OUTER: _cover(np.array([outer], dtype=object)),
@@ -140,9 +142,7 @@ def _numbered(codes: Sequence[str], of_rows: Sequence[str]) -> tuple[dict[str, i
 
 
 def _rows(demand: Demand, zones: Mapping[str, Ordinals]) -> Rows:
-    return Rows(
-        demand.points, demand.people, squares(demand) if demand.basis == "cells" else None, zones
-    )
+    return Rows(demand.points, demand.people, squares(demand) if demand.basis == "cells" else None, zones)
 
 
 def _cover(shapes: Shapes, *, of: Any = None) -> Cover:
@@ -388,7 +388,7 @@ def people_in(shapes: Shapes, demand: Demand, outer: BaseGeometry | None = None)
 
 
 def _share_inside(covered: Shapes, rows: Rows, outer: Any) -> tuple[Numbers, int]:
-    """What share of every row lies inside polygons that do not overlap (0 to 1), and how much was looked at."""
+    """What share of every row lies in polygons that do not overlap (0 to 1); how many corners that took."""
     found = np.zeros(len(rows))
     if not len(covered) or not len(rows):
         return found, 0

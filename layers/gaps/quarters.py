@@ -163,7 +163,7 @@ def cut(cover: Cover, frame: Sequence[float]) -> Cover:
     near = (boxes[:, 0] < east) & (boxes[:, 2] > west) & (boxes[:, 1] < north) & (boxes[:, 3] > south)
     inner = (boxes[:, 0] >= west) & (boxes[:, 2] <= east) & (boxes[:, 1] >= south) & (boxes[:, 3] <= north)
     over = np.flatnonzero(near & ~inner)
-    box = shapely.box(*frame)
+    box = shapely.box(west, south, east, north)
     pieces, piece_of = shapely.get_parts(shapely.intersection(cover.shapes[over], box), return_index=True)
     pieces, deeper = shapely.get_parts(pieces, return_index=True)
     piece_of = piece_of[deeper]

@@ -122,7 +122,9 @@ def answer(_house: House, _revisions: Revisions, asked: Question) -> Found:
     found: Seams | None = None
     refused: LayersError | None = None
     try:
-        found = seams.find(keys, shapes, outer=outer, sliver_m=asked.sliver_m, demand=people)
+        found = seams.find(
+            keys, shapes, outer=outer, sliver_m=asked.sliver_m, demand=people, runner=db.house().runner
+        )
         common = _shared(asked, keys, shapes, people)
         # A drawing without a fault needs no mending, and looking for one takes as long as all the rest.
         changes = seams.mended(keys, shapes, sliver_m=asked.sliver_m) if found.pieces else ()
@@ -176,7 +178,7 @@ def _shared(
 def _uncovered(outer: Any, shapes: geo.Shapes, people: Demand | None) -> land.Uncovered | None:
     if outer is None or people is None:
         return None
-    return land.uncovered(outer, shapes, people)[0]
+    return land.uncovered(outer, shapes, people, runner=db.house().runner)[0]
 
 
 def _where(pieces: Sequence[Piece], as_of: date) -> tuple[Where, ...]:

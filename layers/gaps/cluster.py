@@ -69,7 +69,7 @@ class MixedStates(Unavailable):
 
 class WorkersLost(Unavailable):
     text = N_(
-        "A part of the work ended {count} workers, one after the other; most likely their memory is too small. "
+        "A part of the work ended {count} workers, one after the other; most likely for want of memory. "
         "Make the parts smaller, or give the workers more memory."
     )
 

@@ -56,10 +56,17 @@ def grown(world: bench_gaps.World, times: int) -> bench_gaps.World:
         {kind: codes * times for kind, codes in people.zones.items()},
         np.tile(people.estimated, times),
     )
-    moved = [shapely.transform(world.areas, lambda at, by=step: np.add(at, (by, 0))) for step in steps]
-    outers = [shapely.transform(world.outer, lambda at, by=step: np.add(at, (by, 0))) for step in steps]
+    moved = [_shifted(world.areas, step) for step in steps]
+    outers = [_shifted(world.outer, step) for step in steps]
     outer = shapely.multipolygons(np.concatenate([shapely.get_parts(one) for one in outers]))
     return bench_gaps.World(outer, np.concatenate(moved), world.codes, world.zones, demand)
+
+
+def _shifted(shapes: Any, east_m: float) -> Any:
+    def shift(at: Any) -> Any:
+        return np.add(at, (east_m, 0))
+
+    return shapely.transform(shapes, shift)
 
 
 def ask(world: bench_gaps.World, runner: Runner) -> tuple[Any, float]:

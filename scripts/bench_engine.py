@@ -1,7 +1,7 @@
 """Measures the country gap on several processes beside one: the same numbers, seconds, memory, work by cells.
 
     python scripts/bench_engine.py
-    python scripts/bench_engine.py --engine 2 --part 100000 --grown 1,2,4
+    python scripts/bench_engine.py --engine 2 --part 200000 --grown 1,2,4
 
 The world is that of bench_gaps.py: 20,000 watch areas and 81,000 squares of Estonia. For the growth, squares
 and areas are laid beside each other as often as asked, each copy as far away as the country is wide.
@@ -92,7 +92,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--engine", default="2", help="processes, or a scheduler's address (default: 2)")
-    parser.add_argument("--part", default="50000,200000", help="sizes of a part (default: 50000,200000)")
+    parser.add_argument("--part", default="100000,200000", help="sizes of a part (default: 100000,200000)")
     parser.add_argument("--areas", type=int, default=20_000, help="how many watch areas (default: 20000)")
     parser.add_argument("--grown", default="1,2,4", help="how many times the country (default: 1,2,4)")
     parser.add_argument("--lose", action="store_true", help="kill a worker in the middle as well")

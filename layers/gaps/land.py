@@ -169,18 +169,20 @@ def _tallied(kinds: tuple[str, ...], quarter: Quarter) -> tuple[Tally, ...]:
 def _tally(leaf: Quarter, kinds: Sequence[str]) -> Tally:
     areas, outer = leaf.covers[_AREAS].shapes, shapely.multipolygons(leaf.covers[_OUTER].shapes)
     covered = _clipped(union(areas), outer)
-    ground = quarters.cut(leaf.covers[_OUTER], leaf.frame).shapes
-    land = {kind: _land_of(quarters.cut(leaf.covers[kind], leaf.frame), ground, covered) for kind in kinds}
-    share, looked_at = _share_inside(covered, leaf.rows, outer)
+    with ThreadPoolExecutor(1) as aside:
+        land = aside.submit(_land, leaf, kinds, covered)
+        share, looked_at = _share_inside(covered, leaf.rows, outer)
     without = leaf.rows.people * (1 - share)
-    return _of_people(
-        leaf.rows,
-        without,
-        kinds,
-        covered_m2=float(_ground(ground, covered).sum()),
-        land=land,
-        work=leaf.weight + looked_at,
-    )
+    covered_m2, by_kind = land.result()
+    work = leaf.weight + looked_at
+    return _of_people(leaf.rows, without, kinds, covered_m2=covered_m2, land=by_kind, work=work)
+
+
+def _land(leaf: Quarter, kinds: Sequence[str], covered: Shapes) -> tuple[float, dict[str, Any]]:
+    """How many m² of the country in this quarter are covered, and the land of every kind of zone."""
+    ground = quarters.cut(leaf.covers[_OUTER], leaf.frame).shapes
+    by_kind = {kind: _land_of(quarters.cut(leaf.covers[kind], leaf.frame), ground, covered) for kind in kinds}
+    return float(_ground(ground, covered).sum()), by_kind
 
 
 def _clipped(covered: Shapes, outer: Any) -> Shapes:
@@ -336,6 +338,8 @@ def _on_all(work: Callable[[Any], Any], shapes: Any, sizes: Any = None) -> Any:
     order = np.argsort(-np.asarray(sizes), kind="stable") if sizes is not None else np.arange(len(shapes))
     load = np.cumsum(np.asarray(sizes)[order] if sizes is not None else np.ones(len(shapes)))
     cuts = np.unique(np.searchsorted(load, np.arange(_HEAP, load[-1] if len(load) else 0, _HEAP)))
+    if not len(cuts):
+        return work(shapes)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         done = list(pool.map(work, np.split(shapes[order], cuts)))
     found = np.concatenate(done)

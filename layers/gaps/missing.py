@@ -38,7 +38,6 @@ from layers.answers import Way
 from layers.catalog import Instance, Role, Words
 from layers.errors import N_, BadInstance, Invalid, Problem
 from layers.gaps import zones as ground
-from layers.gaps.parts import EMBEDDED, Runner, runs
 from layers.gaps.zones import Zone
 from layers.places import Body, Count
 from layers.snapshot import Flags, Numbers, Ordinals, Snapshot
@@ -382,13 +381,10 @@ def lacks(found: Who, asked: Combination) -> tuple[Lack, ...]:
     points = {
         id(body): point for body, point in zip(found.known.bodies, found.known.body_points, strict=True)
     }
-    return _worst_first(_lack(found, row, asked, nearest, points) for row in range(len(found.zones)))
-
-
-def _worst_first(found: Iterable[Lack]) -> tuple[Lack, ...]:
+    answers_ = [_lack(found, row, asked, nearest, points) for row in range(len(found.zones))]
     return tuple(
         sorted(
-            found,
+            answers_,
             key=lambda one: (
                 max(0, STATES.index(one.state) - 1),
                 -one.lacking,
@@ -398,52 +394,6 @@ def _worst_first(found: Iterable[Lack]) -> tuple[Lack, ...]:
             ),
         )
     )
-
-
-def in_parts(
-    known: Snapshot,
-    instance: Instance,
-    zones: Sequence[Zone],
-    asked: Combination,
-    *,
-    as_of: date,
-    counts: Iterable[Count] = (),
-    within_km: float | None = None,
-    most_km: float = 300,
-    runner: Runner = EMBEDDED,
-) -> tuple[Lack, ...]:
-    """`lacks` of `who`, asked for some zones at a time: no zone changes the answer of another.
-
-    Raises:
-        NoDistance: as `who`.
-    """
-    common = _Asked(known, instance, asked, as_of, tuple(counts), within_km, most_km)
-    parts = (tuple(zones[one:other]) for one, other in runs(len(zones), runner.size))
-    return _worst_first(one for some in runner.each(_lacks_of, common, parts) for one in some)
-
-
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    known: Snapshot
-    instance: Instance
-    combination: Combination
-    as_of: date
-    counts: tuple[Count, ...]
-    within_km: float | None
-    most_km: float
-
-
-def _lacks_of(asked: _Asked, zones: tuple[Zone, ...]) -> tuple[Lack, ...]:
-    there = who(
-        asked.known,
-        asked.instance,
-        zones,
-        as_of=asked.as_of,
-        counts=asked.counts,
-        within_km=asked.within_km,
-        most_km=asked.most_km,
-    )
-    return lacks(there, asked.combination)
 
 
 def _lack(

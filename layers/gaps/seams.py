@@ -142,7 +142,7 @@ def find(
     pairs, common = _common(layer, outer, runner)
     gap_lists = _around(gaps, layer)
     pair_lists = _beside(common, pairs, layer, runner)
-    people = partial(_people, demand=demand, outer=outer, runner=runner)
+    people = partial(_people, demand=demand, outer=outer)
     found = _pieces(GAP, gaps, gap_lists, people(gaps), sliver_m)
     found += _pieces(OVERLAP, common, pair_lists, people(common), sliver_m)
     shared = land.union(common)
@@ -335,9 +335,7 @@ def _metres_beside(_: None, part: tuple[Shapes, Shapes]) -> Numbers:
     return np.column_stack(beside)
 
 
-def _people(
-    shapes: Shapes, *, demand: Demand | None, outer: BaseGeometry, runner: Runner = EMBEDDED
-) -> Numbers:
+def _people(shapes: Shapes, *, demand: Demand | None, outer: BaseGeometry) -> Numbers:
     return np.zeros(len(shapes)) if demand is None else land.people_in(shapes, demand, outer)
 
 

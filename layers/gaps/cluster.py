@@ -131,7 +131,9 @@ def _here(stack: ExitStack, count: int, options: Options) -> Any:
     import dask
     from distributed import Client, LocalCluster, Security
 
+    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="turvakaart-"))
     set_ = {
+        "temporary-directory": scratch,
         # What a dashboard would show, and more, is shown to nobody.
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
@@ -141,7 +143,6 @@ def _here(stack: ExitStack, count: int, options: Options) -> Any:
         "distributed.worker.memory.pause": False,
     }
     stack.enter_context(dask.config.set(set_))
-    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="turvakaart-"))
     try:
         cluster = LocalCluster(
             n_workers=count,
@@ -317,7 +318,7 @@ def house() -> tuple[tuple[str, str], ...]:
     import scipy
 
     code = hashlib.sha256()
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     for file in sorted(root.rglob("*.py")):
         code.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
     return (

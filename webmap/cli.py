@@ -158,6 +158,9 @@ def card(
 @click.option("--within", default="", help="Minutes from the alarm.")
 @click.option("--zone", default="", help="Table by municipality or county.")
 @click.option("--plan", default="", help="What if: add:58.12,27.05,5;close:key;move:key@58.12,27.05")
+@click.option(
+    "--areas", default="", help="Also land and people in no area of a kind, for example municipality."
+)
 @click.option("--sites", default="", help="How many new units to propose; default: 3.")
 @click.option("--as-of", default="", help="A day, for example 2012-05.")
 @click.option(

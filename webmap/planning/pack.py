@@ -93,6 +93,9 @@ def _files(asked: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, str]]
     if asked.get("plan"):
         yield "what-if.csv", "whatif", {"format": "csv"}
         yield "what-if.json", "whatif", {"format": "json"}
+    if asked.get("areas"):
+        for table in ("uncovered", "pieces", "accounts"):
+            yield f"areas-{table}.csv", "seams", {"format": "csv", "table": table}
     yield RECORD, "report", {"format": "json"}
 
 

@@ -1,7 +1,8 @@
 """What this package raises on purpose: whole sentences, so that they can be translated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 def N_(text: str) -> str:
@@ -32,6 +33,17 @@ class LayersError(Exception):
     def __init__(self, **values: object) -> None:
         self.values = values
         super().__init__(self.text.format(**values))
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """So that it can be told by another process."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[LayersError], args: tuple[Any, ...], facts: dict[str, Any]) -> LayersError:
+    made = kind.__new__(kind, *args)
+    made.args = args
+    made.__dict__.update(facts)
+    return made
 
 
 class NotFound(LayersError):

@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from layers import catalog, store
 from layers.catalog import Basemap
+from layers.gaps.parts import EMBEDDED, Runner
 from layers.tiles import Shelf
 from webmap import (
     addresses,
@@ -62,8 +63,10 @@ _HTTPS_ONLY = "max-age=31536000; includeSubDomains"
 _ALONE = f"frame-ancestors {_POLICY['frame-ancestors']}"
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, runner: Runner = EMBEDDED) -> Flask:
     """The application over one instance. The store must have been set up (`turvakaart setup`).
+
+    `runner` answers what gaps and coverage ask part by part.
 
     Raises:
         BadInstance: the instance's folder cannot be read.
@@ -94,7 +97,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.tests["web"] = params.is_web
     Compress(app)
     i18n.init_app(app)
-    db.init_app(app, db.House(instance, engine, Shelf(settings.tiles(instance.key), settings.tiles_from)))
+    shelf = Shelf(settings.tiles(instance.key), settings.tiles_from)
+    db.init_app(app, db.House(instance, engine, shelf, runner))
     errors.init_app(app)
     budgets.init_app(app, settings)
     addresses.init_app(app, addresses.Gazetteer(settings.address_search, bounds=instance.bounds))

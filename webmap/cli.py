@@ -19,9 +19,10 @@ from sqlalchemy.exc import DatabaseError, InterfaceError
 from layers import catalog, confirmations, dates, imports, linkcheck, store, tiles
 from layers.editions import Plan
 from layers.errors import BadInstance, LayersError
+from layers.gaps.cluster import Options
 from layers.linkcheck import Manners
 from layers.tiles import Progress, Shelf
-from webmap import clerk, forgetting, founding, keeping
+from webmap import clerk, engines, forgetting, founding, keeping
 from webmap.keeping import INSTANCE as _INSTANCE
 from webmap.keeping import settings as _settings
 from webmap.settings import Settings
@@ -179,6 +180,9 @@ def card(
 @click.option("--within", default="", help="Minutes from the alarm.")
 @click.option("--zone", default="", help="Table by municipality or county.")
 @click.option("--plan", default="", help="What if: add:58.12,27.05,5;close:key;move:key@58.12,27.05")
+@click.option(
+    "--areas", default="", help="Also land and people in no area of a kind, for example municipality."
+)
 @click.option("--sites", default="", help="How many new units to propose; default: 3.")
 @click.option("--as-of", default="", help="A day, for example 2012-05.")
 @click.option(
@@ -194,12 +198,14 @@ def card(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Repeat the question of a record and compare its numbers.",
 )
+@engines.options
 def gaps(
     instance: Path | None,
     planning: Path | None,
     language: str,
     out: Path | None,
     record: Path | None,
+    engine: Options | None,
     **asked: str,
 ) -> None:
     """Who is not covered, and where the next units help most: report, tables, map data and record."""
@@ -211,14 +217,15 @@ def gaps(
     from webmap import create_app
     from webmap.planning import pack
 
-    app = create_app(settings)
     try:
-        if record:
-            pack.again(app, record)
-            click.echo("The numbers are the same.")
-        elif out:
-            spoken = language or catalog.read_instance(settings.instance).default_language
-            pack.write(app, asked, out, language=spoken, tell=lambda file: click.echo(str(file)))
+        with engines.runner(engine) as runner:
+            app = create_app(settings, runner=runner)
+            if record:
+                pack.again(app, record)
+                click.echo("The numbers are the same.")
+            elif out:
+                spoken = language or catalog.read_instance(settings.instance).default_language
+                pack.write(app, asked, out, language=spoken, tell=lambda file: click.echo(str(file)))
     except (LayersError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

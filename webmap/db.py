@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from layers import places, store
 from layers.catalog import Instance
+from layers.gaps.parts import EMBEDDED, Runner
 from layers.tiles import Shelf
 from webmap import params
 
@@ -21,11 +22,15 @@ _CONFIRMED = "@confirmed"
 
 @dataclass(frozen=True, eq=False)
 class House:
-    """What every request of this process shares; itself the key of what is kept about it."""
+    """What every request of this process shares; itself the key of what is kept about it.
+
+    `runner` divides the planner's questions, or asks them in one part.
+    """
 
     instance: Instance
     engine: Engine
     shelf: Shelf
+    runner: Runner = EMBEDDED
 
 
 def init_app(app: Flask, house: House) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from layers.gaps import spreads
+from layers.gaps import by_rows, spreads
 from layers.gaps.demand import ZONES, Demand
+from layers.gaps.parts import EMBEDDED, Runner
 from layers.gaps.reach import Reach
-from layers.gaps.service import Service, met, service
+from layers.gaps.service import Service, met
 from layers.gaps.standards import COUNTRY, Rule, Standard
 from layers.gaps.supply import Units
 from layers.snapshot import Flags, Ordinals
@@ -172,6 +173,7 @@ def audit(
     reach_by_role: Mapping[str, Reach],
     *,
     kinds: Iterable[str] = (COUNTRY, *reversed(ZONES)),
+    runner: Runner = EMBEDDED,
 ) -> Audit:
     """Asks every rule of a standard in every zone.
 
@@ -181,7 +183,7 @@ def audit(
     kinds = tuple(kinds)
     findings = []
     for rule in standard.rules:
-        found = service(rule, demand, units_by_role, reach_by_role)
+        found = by_rows.service(rule, demand, units_by_role, reach_by_role, runner=runner)
         for kind in kinds:
             findings += _findings(found, demand, kind)
     unknown = np.isnan(demand.density_km2)

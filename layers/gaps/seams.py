@@ -9,6 +9,7 @@ What would mend the drawing is proposed by `mended` and applied by nobody.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 from layers.errors import N_, Invalid
 from layers.gaps import land
 from layers.gaps.demand import Demand
+from layers.gaps.parts import EMBEDDED, Runner
 from layers.geo import Shapes
 from layers.snapshot import Flags, Numbers
 
@@ -114,13 +116,15 @@ def find(
     outer: BaseGeometry | None,
     sliver_m: float = 5.0,
     demand: Demand | None = None,
+    runner: Runner = EMBEDDED,
 ) -> Seams:
     """Gaps, overlaps and slivers of the areas of one layer, in metres.
 
     A gap is a part of `outer - union(areas)`; without an `outer` it is the union itself, then nothing is a
     gap. An overlap is a part of the common ground of two areas inside `outer`; ground of three appears with
     each of its pairs, and once in the ledger. Areas that touch have none, of nested or identical ones it is
-    the whole smaller one. People of `demand` are counted as in `land.people_in`.
+    the whole smaller one. People of `demand` are counted as in `land.people_in`. Every `runner` comes to the
+    same numbers: pairs, areas and pieces are asked each for itself; the union alone is made in one place.
 
     Raises:
         BadShapes: an area crosses itself; with their keys.
@@ -135,14 +139,14 @@ def find(
     whole = shapely.multipolygons(shapely.get_parts(united))
     gaps = _polygons(shapely.difference(outer, whole))
     beyond = _polygons(shapely.difference(whole, outer))
-    pairs, common = _common(layer, outer)
+    pairs, common = _common(layer, outer, runner)
     gap_lists = _around(gaps, layer)
-    pair_lists = _beside(common, pairs, layer)
+    pair_lists = _beside(common, pairs, layer, runner)
     people = partial(_people, demand=demand, outer=outer)
     found = _pieces(GAP, gaps, gap_lists, people(gaps), sliver_m)
     found += _pieces(OVERLAP, common, pair_lists, people(common), sliver_m)
     shared = land.union(common)
-    accounts = _accounts(layer, pairs, common, beyond)
+    accounts = _accounts(layer, pairs, common, beyond, runner)
     ledger = _ledger(outer, gaps, shared, beyond, accounts, people)
     return Seams(
         tuple(sorted(found, key=lambda one: (-one.people, -one.area_m2, one.kind, one.neighbours))),
@@ -190,33 +194,54 @@ def _polygons(shape: Any) -> Shapes:
     return found
 
 
-def _common(layer: _Layer, outer: BaseGeometry) -> tuple[Any, Shapes]:
-    """The parts of common ground inside `outer`, and the positions of the two areas of each (k × 2)."""
+def _common(layer: _Layer, outer: BaseGeometry, runner: Runner) -> tuple[Any, Shapes]:
+    """The parts of common ground inside `outer`, and the positions of the two areas of each (k × 2).
+
+    A tangle is noticed before all of it has been looked at.
+    """
     i, j = layer.tree.query(layer.shapes)
-    i, j = _meeting(layer, i[i < j], j[i < j])
-    shared = shapely.intersection(layer.shapes[i], layer.shapes[j])
+    i, j = i[i < j], j[i < j]
+    cuts = _cuts(_corners(layer.shapes)[i] + _corners(layer.shapes)[j], min(runner.size, _BATCH))
+    parts = ((layer.shapes[i[one:other]], layer.shapes[j[one:other]]) for one, other in cuts)
+    pairs, common, count = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=object)], 0
+    for (begin, _), (meeting, of, ground) in zip(cuts, runner.each(_shared, outer, parts), strict=True):
+        count += meeting
+        if count > MOST_PAIRS:
+            raise TooTangled(most=MOST_PAIRS)
+        pairs.append(np.column_stack([i[begin + of], j[begin + of]]))
+        common.append(ground)
+    return np.concatenate(pairs), np.concatenate(common)
+
+
+def _shared(outer: BaseGeometry, pairs: tuple[Shapes, Shapes]) -> tuple[int, Any, Shapes]:
+    """How many pairs do more than touch; whose and what the parts of their common ground are."""
+    one, other = pairs
+    shapely.prepare(one)
+    met = np.flatnonzero(shapely.intersects(one, other) & ~shapely.touches(one, other))
+    if len(met) > MOST_PAIRS:
+        return len(met), np.empty(0, dtype=np.int64), np.empty(0, dtype=object)
+    shared = shapely.intersection(one[met], other[met])
     shapely.prepare(outer)
     cut = ~shapely.contains_properly(outer, shared)
     shared[cut] = shapely.intersection(shared[cut], outer)
     parts, of = shapely.get_parts(shared, return_index=True)
     parts, deeper = shapely.get_parts(parts, return_index=True)
-    of = of[deeper]
     ground = land.has_ground(parts)
-    return np.column_stack([i[of[ground]], j[of[ground]]]), parts[ground]
+    return len(met), met[of[deeper]][ground], parts[ground]
 
 
-def _meeting(layer: _Layer, i: Any, j: Any) -> tuple[Any, Any]:
-    """Those pairs that do more than touch; a tangle is noticed before all of it has been looked at."""
-    met, count = [], 0
-    for at in range(0, len(i), _BATCH):
-        some = slice(at, at + _BATCH)
-        one, other = layer.shapes[i[some]], layer.shapes[j[some]]
-        met.append(shapely.intersects(one, other) & ~shapely.touches(one, other))
-        count += int(met[-1].sum())
-        if count > MOST_PAIRS:
-            raise TooTangled(most=MOST_PAIRS)
-    chosen = np.concatenate(met) if met else np.empty(0, dtype=bool)
-    return i[chosen], j[chosen]
+def _corners(shapes: Shapes) -> Any:
+    return shapely.get_num_coordinates(shapes)
+
+
+def _cuts(weights: Any, size: int) -> list[tuple[int, int]]:
+    """From where to where parts go whose weights come to about `size`; a part has one member at least."""
+    so_far = np.cumsum(weights)
+    if not len(so_far):
+        return []
+    ends = np.unique(np.searchsorted(so_far, np.arange(size, so_far[-1], size), side="right"))
+    edges = [0, *(int(end) for end in ends if 0 < end < len(so_far)), len(so_far)]
+    return list(pairwise(edges))
 
 
 # --- Pieces
@@ -283,21 +308,31 @@ def _segments(shapes: Shapes) -> tuple[Shapes, Any]:
     return lines, owner[ring[:-1][goes_on]]
 
 
-def _beside(common: Shapes, pairs: Any, layer: _Layer) -> list[dict[str, float]]:
+def _beside(common: Shapes, pairs: Any, layer: _Layer, runner: Runner) -> list[dict[str, float]]:
     """How many metres of each common ground border on what either of the two holds besides.
 
     Where the border of the one runs, the other goes on; where both run, neither does.
     """
+    corners = _corners(layer.shapes)
+    cuts = _cuts(_corners(common) + corners[pairs].sum(axis=1), runner.size)
+    parts = ((common[one:other], layer.shapes[pairs[one:other]]) for one, other in cuts)
+    beside = [np.empty((0, 2)), *runner.each(_metres_beside, None, parts)]
+    return [
+        {layer.keys[int(one)]: float(metres) for one, metres in zip(pair, both, strict=True)}
+        for pair, both in zip(pairs, np.concatenate(beside), strict=True)
+    ]
+
+
+def _metres_beside(_: None, part: tuple[Shapes, Shapes]) -> Numbers:
+    """Of each common ground (k) the metres beside the one and the other of its two areas (k × 2)."""
+    common, areas = part
     lines, of = _segments(common)
     middles, lengths = shapely.line_interpolate_point(lines, 0.5, normalized=True), shapely.length(lines)
-    borders = shapely.boundary(layer.shapes)
+    borders = shapely.boundary(areas)
     shapely.prepare(borders)
-    near = [shapely.dwithin(borders[pairs[of, side]], middles, _TOUCH_M) for side in (0, 1)]
+    near = [shapely.dwithin(borders[of, side], middles, _TOUCH_M) for side in (0, 1)]
     beside = [np.bincount(of, lengths * (near[1 - side] & ~near[side]), len(common)) for side in (0, 1)]
-    return [
-        {layer.keys[int(one)]: float(beside[side][k]) for side, one in enumerate(pair)}
-        for k, pair in enumerate(pairs)
-    ]
+    return np.column_stack(beside)
 
 
 def _people(shapes: Shapes, *, demand: Demand | None, outer: BaseGeometry) -> Numbers:
@@ -307,7 +342,9 @@ def _people(shapes: Shapes, *, demand: Demand | None, outer: BaseGeometry) -> Nu
 # --- The ledger
 
 
-def _accounts(layer: _Layer, pairs: Any, common: Shapes, beyond: Shapes) -> tuple[Account, ...]:
+def _accounts(
+    layer: _Layer, pairs: Any, common: Shapes, beyond: Shapes, runner: Runner
+) -> tuple[Account, ...]:
     """What each area holds, found area by area and so apart from the union."""
     sharing: list[list[int]] = [[] for _ in layer.keys]
     for k, pair in enumerate(pairs):
@@ -317,10 +354,15 @@ def _accounts(layer: _Layer, pairs: Any, common: Shapes, beyond: Shapes) -> tupl
     if len(beyond):
         for i, k in zip(*shapely.STRtree(beyond).query(layer.shapes, predicate="intersects"), strict=True):
             leaving[int(i)].append(int(k))
-    return tuple(
-        _account(key, shape, common[sharing[i]], beyond[leaving[i]])
-        for i, (key, shape) in enumerate(zip(layer.keys, layer.shapes, strict=True))
+    parts = (
+        [(layer.keys[i], layer.shapes[i], common[sharing[i]], beyond[leaving[i]]) for i in range(one, other)]
+        for one, other in _cuts(_corners(layer.shapes), runner.size)
     )
+    return tuple(account for some in runner.each(_accounted, None, parts) for account in some)
+
+
+def _accounted(_: None, areas: Sequence[tuple[str, Any, Shapes, Shapes]]) -> list[Account]:
+    return [_account(*one) for one in areas]
 
 
 def _account(key: str, shape: BaseGeometry, common: Shapes, beyond: Shapes) -> Account:

@@ -9,6 +9,7 @@ depend on the question's minutes, more minutes never cover less.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,6 +88,8 @@ def robustness(
     depth: int = 1,
     draws: int = DRAWS,
     seed: int = 1,
+    before: int = 0,
+    after: int = 0,
 ) -> Sure:
     """Whether `depth` units are in time, asked again in `draws` plausible worlds.
 
@@ -96,7 +99,8 @@ def robustness(
     `depth` units that can come need at most `within_min` + margin′.
 
     A unit whose turnout is not its form's usual one keeps it. A precision that the assumptions do not name
-    is exact.
+    is exact. Where `demand` is a run of rows out of more, `before` and `after` are how many stand around it:
+    then it is asked in the same worlds as all of them together.
 
     Raises:
         NotMinutes: `within_min` is no time.
@@ -112,7 +116,7 @@ def robustness(
         reach = travel.reach(units, demand, within_min=worlds.needed_min(units, within_min))
         pairs = _Pairs.of(reach, units, demand)
         pairs = pairs.only(worlds.may_hold(pairs, within_min))
-        for row, world in zip(held, worlds.drawn(draws, seed), strict=True):
+        for row, world in zip(held, worlds.drawn(draws, seed, before, after), strict=True):
             in_time = world.minutes(pairs) <= within_min + world.margin_min
             in_time &= world.there[pairs.unit]
             row[:] = np.bincount(pairs.row[in_time], minlength=len(demand)) >= depth
@@ -228,8 +232,10 @@ class _Worlds:
         found: Flags = least <= within_min + self.margin_min[2, 0] + 1e-9
         return found
 
-    def drawn(self, draws: int, seed: int) -> Iterator[_World]:
-        chance = np.random.default_rng(seed)
+    def drawn(self, draws: int, seed: int, before: int, after: int) -> Iterator[_World]:
+        # It takes one step for each number and can leave steps out, whatever NumPy's usual one is.
+        steps = np.random.PCG64(seed)
+        chance = np.random.Generator(steps)
         units, rows = self.turnout_min.shape[1], len(self.class_of)
         for _ in range(draws):
             fast, winding, late, able = chance.random(4)
@@ -242,7 +248,7 @@ class _Worlds:
                 turnout_min=_drawn(self.turnout_min, chance.random(units)),
                 there=chance.random(units) < likely,
                 unit_moved_m=_moved(self.unit_m, units, chance),
-                row_moved_m=_moved(self.row_m, rows, chance),
+                row_moved_m=_moved(self.row_m, rows, chance, before, after),
                 class_of=self.class_of,
                 pace=self.pace,
             )
@@ -265,8 +271,19 @@ def _drawn(spans: Numbers, rank: float | Numbers) -> Numbers:
     return np.asarray(np.where(rank * width < usual - low, rising, falling), dtype=float)
 
 
-def _moved(spans: Numbers, count: int, chance: np.random.Generator) -> Numbers:
+def _moved(
+    spans: Numbers, count: int, chance: np.random.Generator, before: int = 0, after: int = 0
+) -> Numbers:
     """Metres east and north (2 × count) from where somebody seems to be, in any direction."""
-    metres = _drawn(spans, chance.random(count))
-    angle = chance.random(count) * 2 * np.pi
+    metres = _drawn(spans, _some(chance, before, count, after))
+    angle = _some(chance, before, count, after) * 2 * np.pi
     return np.stack([metres * np.cos(angle), metres * np.sin(angle)])
+
+
+def _some(chance: np.random.Generator, before: int, count: int, after: int) -> Numbers:
+    """A run of as many numbers as there are in all."""
+    steps: Any = chance.bit_generator
+    steps.advance(before)
+    found = chance.random(count)
+    steps.advance(after)
+    return found

@@ -110,19 +110,16 @@ def question() -> Question:
 @lru_cache(maxsize=16)
 def answer(_house: House, _revisions: Revisions, asked: Question) -> Found:
     """Everything that the page tells. The arguments are all that it depends on."""
-    session = db.session()
-    count = places.area_count(session, asked.kind, as_of=asked.as_of)
-    if count > _MOST_AREAS:
-        raise TooManyAreas(count=count, most=_MOST_AREAS)
-    areas, shapes = _areas((asked.kind,), asked.as_of)
+    areas, shapes = _asked_areas(asked)
     keys = [area.key for area in areas]
-    outlines = _areas(_OUTLINES, asked.as_of)[1]
-    outer = shapely.union_all(outlines) if len(outlines) else None
+    outer = _outer(asked.as_of)
     people = _people(db.house(), db.revisions(), asked.as_of)
     found: Seams | None = None
     refused: LayersError | None = None
     try:
-        found = seams.find(keys, shapes, outer=outer, sliver_m=asked.sliver_m, demand=people)
+        found = seams.find(
+            keys, shapes, outer=outer, sliver_m=asked.sliver_m, demand=people, runner=db.house().runner
+        )
         common = _shared(asked, keys, shapes, people)
         # A drawing without a fault needs no mending, and looking for one takes as long as all the rest.
         changes = seams.mended(keys, shapes, sliver_m=asked.sliver_m) if found.pieces else ()
@@ -142,6 +139,29 @@ def answer(_house: House, _revisions: Revisions, asked: Question) -> Found:
         if len(areas) <= _MOST_TO_MEET
         else None,
     )
+
+
+@lru_cache(maxsize=16)
+def uncovered(_house: House, _revisions: Revisions, asked: Question) -> land.Uncovered | None:
+    """Land and people in no area of the kind; None where nobody knows the land or where people live.
+
+    Raises:
+        TooManyAreas, BadShapes: it cannot be told.
+    """
+    shapes = _asked_areas(asked)[1]
+    return _uncovered(_outer(asked.as_of), shapes, _people(db.house(), db.revisions(), asked.as_of))
+
+
+def _asked_areas(asked: Question) -> tuple[list[Area], geo.Shapes]:
+    count = places.area_count(db.session(), asked.kind, as_of=asked.as_of)
+    if count > _MOST_AREAS:
+        raise TooManyAreas(count=count, most=_MOST_AREAS)
+    return _areas((asked.kind,), asked.as_of)
+
+
+def _outer(as_of: date) -> Any:
+    outlines = _areas(_OUTLINES, as_of)[1]
+    return shapely.union_all(outlines) if len(outlines) else None
 
 
 def _areas(wanted: Sequence[str], as_of: date) -> tuple[list[Area], geo.Shapes]:
@@ -176,7 +196,7 @@ def _shared(
 def _uncovered(outer: Any, shapes: geo.Shapes, people: Demand | None) -> land.Uncovered | None:
     if outer is None or people is None:
         return None
-    return land.uncovered(outer, shapes, people)[0]
+    return land.uncovered(outer, shapes, people, runner=db.house().runner)[0]
 
 
 def _where(pieces: Sequence[Piece], as_of: date) -> tuple[Where, ...]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from layers.gaps import by_rows, mixes, spreads
 from layers.gaps import cover as covers
-from layers.gaps import mixes, spreads
 from layers.gaps.cover import Audit, Failure, Hole, Row
-from layers.gaps.service import Service, service
+from layers.gaps.service import Service
 from layers.gaps.spreads import Spread
 from layers.gaps.standards import COUNTRY, Rule, Standard
 from webmap import params
@@ -120,7 +120,8 @@ def offered(known: World) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def service_of(known: World, rule: Rule) -> Service:
-    return service(rule, known.people, known.units, world.reaches(known, _longest(known, rule)))
+    reaches = world.reaches(known, _longest(known, rule))
+    return by_rows.service(rule, known.people, known.units, reaches, runner=known.runner)
 
 
 @lru_cache(maxsize=64)
@@ -192,4 +193,6 @@ def _spread(known: World, rule: Rule, asked: Service) -> tuple[Spread, ...]:
 @lru_cache(maxsize=16)
 def audit(known: World, standard: Standard) -> Audit:
     longest = max(_longest(known, rule) for rule in standard.rules)
-    return covers.audit(standard, known.people, known.units, world.reaches(known, longest))
+    return covers.audit(
+        standard, known.people, known.units, world.reaches(known, longest), runner=known.runner
+    )

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask
 
+from layers import store
 from layers.errors import N_, Invalid, LayersError
+from webmap import db
 
 RECORD = "record.json"
 _NUMBERS = ("zones", "options")
@@ -20,6 +23,10 @@ class NoAnswer(LayersError):
 
 class NoRecord(Invalid):
     text = N_("“{file}” is no record of a report. Take the JSON file that the report gives.")
+
+
+class OtherState(LayersError):
+    text = N_("The data changed while the pack was made; nothing was written. Ask again.")
 
 
 class OtherNumbers(LayersError):
@@ -34,20 +41,45 @@ def write(
     language: str,
     tell: Callable[[Path], None] = lambda file: None,
 ) -> list[Path]:
-    """Writes the report, its tables, map data and record; returns the files.
+    """Writes the report, its tables, map data and record, all of one state of the data; returns the files.
+
+    Nothing is written before everything is made: a pack that fails or is given up leaves none of its files.
 
     Raises:
+        OtherState: the data changed meanwhile.
         NoAnswer: with the sentence that the page would have shown.
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    for name, page, more in _files(asked):
-        file = folder / name
-        file.write_bytes(_asked(app, f"/{language}/gaps/{page}", {**asked, **more}))
+    state = _state(app)
+    with TemporaryDirectory(dir=_above(folder), prefix=".turvakaart-") as aside:
+        pack, names = Path(aside) / "pack", []
+        pack.mkdir()
+        for name, page, more in _files(asked):
+            (pack / name).write_bytes(_asked(app, f"/{language}/gaps/{page}", {**asked, **more}))
+            names.append(name)
+        if _state(app) != state:
+            raise OtherState
+        if folder.exists():
+            for name in names:
+                (pack / name).replace(folder / name)
+        else:
+            pack.rename(folder)
+    made = [folder / name for name in names]
+    for file in made:
         tell(file)
-        made.append(file)
     return made
+
+
+def _above(folder: Path) -> Path:
+    """The folder in which another one lies; made when it is not there. Files move within one disk only."""
+    above = folder.absolute().parent
+    above.mkdir(parents=True, exist_ok=True)
+    return above
+
+
+def _state(app: Flask) -> db.Revisions:
+    with app.app_context():
+        return store.revisions(db.house().engine)
 
 
 def _files(asked: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -61,6 +93,9 @@ def _files(asked: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, str]]
     if asked.get("plan"):
         yield "what-if.csv", "whatif", {"format": "csv"}
         yield "what-if.json", "whatif", {"format": "json"}
+    if asked.get("areas"):
+        for table in ("uncovered", "pieces", "accounts"):
+            yield f"areas-{table}.csv", "seams", {"format": "csv", "table": table}
     yield RECORD, "report", {"format": "json"}
 
 

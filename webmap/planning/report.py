@@ -20,7 +20,7 @@ from flask_babel import gettext, ngettext
 
 from layers import exports, places
 from layers.errors import N_, Invalid
-from layers.gaps import sure
+from layers.gaps import by_rows, sure
 from layers.gaps.standards import Rule
 from webmap import context, db, i18n, names, paper, params, sharing
 from webmap.planning import covered as words
@@ -105,7 +105,9 @@ def _tried(known: World, question: Question) -> tuple[sure.Sure, dict[int, float
     inside = known.people.within("county" if question.county else "country", question.county)
     people = known.people.only(inside)
     travel, most = known.travels[rule.role], rule.within_min
-    asked = sure.robustness(travel, units, people, known.assumptions, within_min=most, depth=rule.depth)
+    asked = by_rows.robustness(
+        travel, units, people, known.assumptions, within_min=most, depth=rule.depth, runner=known.runner
+    )
     return asked, dict(zip(np.flatnonzero(inside).tolist(), (1 - asked.share).tolist(), strict=True))
 
 

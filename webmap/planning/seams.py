@@ -25,7 +25,8 @@ from webmap.planning.between import Found, Question, Where
 from webmap.planning.frame import bp
 
 _LISTED = 200
-_TABLES = ("pieces", "shared", "strangers", "accounts")
+_UNCOVERED = "uncovered"
+_TABLES = ("pieces", "shared", "strangers", "accounts", _UNCOVERED)
 _PIECE = (
     "kind",
     "sliver",
@@ -53,6 +54,8 @@ def page() -> ResponseReturnValue:
     args, asked = params.arguments(), between.question()
     wanted = params.one_of(args, "format", ("csv", "geojson"))
     table = params.one_of(args, "table", _TABLES) or "pieces"
+    if wanted == "csv" and table == _UNCOVERED:
+        return _file(_of_uncovered(asked), "text/csv", f"{table}-{asked.kind}.csv")
     found = between.answer(db.house(), db.revisions(), asked)
     if wanted == "csv":
         return _file(_csv(found, table), "text/csv", f"{table}-{asked.kind}.csv")
@@ -128,7 +131,17 @@ def _amounts(found: Found) -> list[tuple[str, float, float]]:
 
 
 def _csv(found: Found, table: str) -> str:
-    head, rows = _tables(found)[table]
+    return _table(*_tables(found)[table])
+
+
+def _of_uncovered(asked: Question) -> str:
+    """Land and people in no area, to the last bit, because it is asked to compare."""
+    found = between.uncovered(db.house(), db.revisions(), asked)
+    head = ("land_m2", "uncovered_m2", "people", "uncovered_people")
+    return _table(head, [[getattr(found, name) for name in head]] if found else [])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(head)

@@ -207,9 +207,8 @@ def _cost(known: World, rule: Rule, sites: Units, rows: Demand, within: float | 
         return _straight_km(sites.points, rows.points, within or _FURTHEST_KM)
     longest = within or world.LONGEST_MIN
     leaves = 0.0 if rule.with_turnout else float(sites.turnout_min.max(initial=0))
-    reach = known.travels[inquiry.service_of(known, rule).roles[0]].reach(
-        sites, rows, within_min=longest + leaves
-    )
+    role = inquiry.service_of(known, rule).roles[0]
+    reach = known.reached(role, sites, rows, within_min=longest + leaves)
     minutes = reach.minutes - (0.0 if rule.with_turnout else sites.turnout_min[reach.unit])
     shape = (len(rows), len(sites))
     return csr_array((minutes, reach.unit.astype(np.int64), reach.starts.astype(np.int64)), shape=shape)

@@ -118,7 +118,7 @@ def _covered(known: World, role: str, plan: Scenario, srid: int, within_min: int
     """Which people and which land are covered then: kept, because page, map and files ask in turn."""
     units = scenario.applied(known.units[role], plan, srid=srid)
     reaches = (
-        known.travels[role].reach(units, demand, within_min=float(within_min))
+        known.reached(role, units, demand, within_min=float(within_min))
         for demand in (known.people, known.land)
     )
     people, land = (scenario.covered(reach, within_min=float(within_min)) for reach in reaches)

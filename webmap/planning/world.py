@@ -11,10 +11,11 @@ from flask import current_app
 from layers import places
 from layers.catalog import Role
 from layers.gaps import assumptions as given
-from layers.gaps import demand, engines, grounds, standards, supply
+from layers.gaps import by_rows, demand, engines, grounds, standards, supply
 from layers.gaps.assumptions import Assumptions
 from layers.gaps.demand import Demand
 from layers.gaps.grounds import Grounds
+from layers.gaps.parts import EMBEDDED, Runner
 from layers.gaps.reach import Reach, Travel
 from layers.gaps.standards import Standard
 from layers.gaps.supply import Units
@@ -42,10 +43,15 @@ class World:
     travels: Mapping[str, Travel]
     standards: tuple[Standard, ...] = ()
     sizes_km2: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    runner: Runner = EMBEDDED
 
     def reach(self, role: str, *, within_min: float) -> Reach:
         """Who is reached by whom of a role."""
-        return self.travels[role].reach(self.units[role], self.people, within_min=within_min)
+        return self.reached(role, self.units[role], self.people, within_min=within_min)
+
+    def reached(self, role: str, units: Units, demand: Demand, *, within_min: float) -> Reach:
+        """Who is reached by units that come as those of a role do."""
+        return by_rows.reach(self.travels[role], units, demand, within_min=within_min, runner=self.runner)
 
 
 def roles() -> list[Role]:
@@ -94,6 +100,7 @@ def _world(house: House, own: Path | None, as_of: date, today: date, revisions: 
             one for folder in folders for one in standards.read(folder / "standards", instance=house.instance)
         ),
         sizes_km2=ground.sizes_km2,
+        runner=house.runner,
     )
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -134,9 +135,8 @@ def _of_map(instance: Instance, shelf: Path, chance: np.random.Generator) -> Cal
         f"/api/tiles/{layer}/1/{z}/{x}/{y}.mvt"
         for layer, z, x, y in bench_full.tile_addresses(shelf, bench_full.BIG)
     ]
-    layers = [
-        f"/api/layers/{layer.key}.geojson" for layer in instance.layers if layer.key not in bench_full.BIG
-    ]
+    small = (layer.key for layer in instance.layers if layer.key not in bench_full.BIG)
+    layers = [f"/api/layers/{key}.geojson" for key in small]
     pages = [f"/{code}/" for code in instance.languages]
     groups = [tiles, layers, pages]
 
@@ -179,9 +179,9 @@ def _counties(instance: Instance) -> list[str]:
 
 def warm(address: str, asked: Sequence[tuple[str, str]]) -> None:
     """Asks once for what is made once for each state of the data, of every process."""
-    once = {path for kind, path in asked if kind in ("gaps", "lists")}
+    once = {re.sub(r"\d+", "", path): path for kind, path in asked if kind in ("gaps", "lists")}
     for _ in range(WARMING):
-        for path in sorted(once):
+        for path in once.values():
             # A connection of its own each time, so that it comes to one process or another.
             with urlopen(address + path, timeout=300) as answer:  # noqa: S310  our own server
                 answer.read()
@@ -225,29 +225,32 @@ def rows(outcome: Outcome) -> Iterator[str]:
 
 
 def report(load: Outcome, over: Outcome, after: Outcome, known: argparse.Namespace) -> str:
-    each = load.answered / load.seconds
+    """Markdown: what the three rounds found."""
+    head = "| | share | answered | p50 ms | p95 ms | p99 ms |\n| --- | ---: | ---: | ---: | ---: | ---: |"
     return "\n".join(
         (
-            f"Measured on {bench.machine()}; load average at the beginning "
-            f"{known.load_average}. {bench_answers.WORKERS} processes and the asking wrk on the same cores, "
-            f"{known.seconds} s.",
+            f"Measured on {bench.machine()}; load average at the beginning {known.load_average}. "
+            f"{bench_answers.WORKERS} processes and the asking wrk on the same cores.",
             "",
-            f"| {known.connections} connections: {each:,.0f} a second, "
-            f"{sum(load.failed.values())} errors, {load.later} told to wait "
-            "| share | answered | p50 ms | p95 ms | p99 ms |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |",
+            f"{known.connections} connections for {load.seconds:.0f} s: {_told(load)}.",
+            "",
+            head,
             *rows(load),
             "",
-            f"| {known.over} connections: {over.answered / over.seconds:,.0f} a second, "
-            f"{over.later / over.seconds:,.0f} told 503 with Retry-After, {sum(over.failed.values())} other errors "
-            "| share | answered | p50 ms | p95 ms | p99 ms |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |",
+            f"{known.over} connections for {over.seconds:.0f} s: {_told(over)}.",
+            "",
+            head,
             *rows(over),
             "",
-            f"Right after it, over {known.few} connections: {after.answered / after.seconds:,.0f} a second, "
-            f"{after.later} told to wait, {sum(after.failed.values())} errors.",
+            f"Right after it, {known.few} connections for {after.seconds:.0f} s: {_told(after)}.",
         )
     )
+
+
+def _told(outcome: Outcome) -> str:
+    each, later = outcome.answered / outcome.seconds, outcome.later / outcome.seconds
+    errors = sum(outcome.failed.values())
+    return f"{each:,.0f} answered a second, {later:,.0f} told 503 with Retry-After, {errors} errors"
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:

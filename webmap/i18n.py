@@ -111,14 +111,17 @@ def plain(text: Words) -> str:
 
 def day(partial: str) -> str:
     """A partial date as this language writes it, no more exact than it is."""
-    if not partial:
-        return ""
+    return _day(partial, locale()) if partial else ""
+
+
+@lru_cache(maxsize=4096)
+def _day(partial: str, locale: str) -> str:
     first, parts = dates.first_day(partial), partial.count("-")
     if parts == 0:
         return partial
     if parts == 1:
-        return str(format_skeleton("yMMMM", first, locale=locale()))
-    return str(format_date(first, format="long", locale=locale()))
+        return str(format_skeleton("yMMMM", first, locale=locale))
+    return str(format_date(first, format="long", locale=locale))
 
 
 def lowered(text: str) -> str:

@@ -143,12 +143,6 @@ def second() -> ResponseReturnValue:
     return _go_on(onward)
 
 
-@bp.get("/<language>/account/second")
-def second_anew() -> ResponseReturnValue:
-    """The page after the password, loaded again or in another language: it begins with the password."""
-    return redirect(context.page("account.sign_in"), 303)
-
-
 def _half(id: int) -> str:
     begun = int(signin.desk().clock().timestamp())
     return signin.desk().seal(f"half {signin.browser_token()}", f"{id}.{begun}")

@@ -244,7 +244,7 @@ _PROPERTIES: dict[str, tuple[Property, ...]] = {
         Property("layer", TEXT, N_("Layer, as a key")),
         Property("layer_label", TEXT, N_("Layer")),
         Property("area", TEXT, N_("Area, as a key")),
-        Property("area_name", TEXT, N_("Area")),
+        Property("area_name", TEXT, N_("Area that was counted")),
         Property("number", NUMBER, N_("How many")),
         Property("qualifier", TEXT, N_("How exact the number is")),
         Property("households", NUMBER, N_("Households")),

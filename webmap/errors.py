@@ -55,8 +55,10 @@ _TITLES = {
     406: N_("Not in this format"),
     429: N_("Too many requests"),
     500: N_("Something went wrong"),
-    503: N_("Not ready"),
+    503: N_("Not available just now"),
 }
+# What may be over in a moment.
+_PASSING = (429, 500, 503)
 _SENTENCES = {
     403: N_("This can only be started from a page of this site."),
     404: N_("There is no page at this address."),
@@ -146,9 +148,9 @@ def _is_asked_by_program() -> bool:
     return is_for_programs or request.accept_mimetypes.best == _PROBLEM
 
 
-def _page(title: str, detail: str, *, part: bool) -> str:
+def _page(title: str, detail: str, *, part: bool, passes: bool) -> str:
     try:
-        return render_template("pages/error.html", title=title, detail=detail, part=part)
+        return render_template("pages/error.html", title=title, detail=detail, part=part, passes=passes)
     except Exception:
         # The page may want just what is missing, as a descriptor; its sentence needs nothing.
         current_app.logger.exception("the page of an error cannot be made")
@@ -164,7 +166,9 @@ def _answer(status: int, detail: str, choices: Sequence[object] = ()) -> Respons
         response.mimetype = _PROBLEM
     else:
         part = request.args.get("part") == "1"
-        response = make_response(_page(title, detail, part=part))
+        # A link sends no form again, and in the panel it would lead to the map.
+        passes = status in _PASSING and not part and request.method in ("GET", "HEAD")
+        response = make_response(_page(title, detail, part=part, passes=passes))
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response

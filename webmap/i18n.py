@@ -10,7 +10,7 @@ from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 from babel.numbers import format_decimal
 from babel.units import format_unit
-from flask import Flask, g, request
+from flask import Flask, g, has_request_context, request
 from flask_babel import Babel, gettext
 
 from layers import dates
@@ -51,7 +51,15 @@ def init_app(app: Flask) -> None:
 
 def language() -> str:
     """The language of this request: the one in its address, else the instance's own."""
-    return str(g.get("language") or db.instance().default_language)
+    return str(g.get("language") or _begun() or db.instance().default_language)
+
+
+def _begun() -> str:
+    """The language with which an address begins that leads to no page; "" where it begins with none."""
+    if not (has_request_context() and request.routing_exception):
+        return ""
+    first = request.path.split("/", 2)[1]
+    return first if first in db.instance().languages else ""
 
 
 def untold() -> str:

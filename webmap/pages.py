@@ -377,7 +377,8 @@ def practice(key: str) -> ResponseReturnValue:
 
 @bp.get("/<language>/data")
 def data() -> ResponseReturnValue:
-    return render_template("pages/data.html", editions=places.editions(db.session()))
+    found = sorted(places.editions(db.session()), key=lambda one: i18n.plain(one.title).casefold())
+    return render_template("pages/data.html", editions=found)
 
 
 def _still() -> dict[str, Any]:

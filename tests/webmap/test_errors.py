@@ -290,3 +290,31 @@ def test_where_even_the_page_of_an_error_cannot_be_made_its_sentence_is_told(bro
     assert '<html lang="en">' in answer.text
     assert "The fault is ours." in answer.text
     assert "Too many" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "title"),
+    [
+        ("/en/no/page", 404, "Not found"),
+        ("/ru/no/page", 404, "Не найдено"),
+        ("/no/page", 404, "Ei leitud"),
+        ("/en/account/sign-out", 405, "Not offered here"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_answered_in_its_language(client, path, status, title):
+    page = client.get(path)
+
+    assert (page.status_code, f"<h1>{title}</h1>" in page.text) == (status, True)
+    assert 'aria-current="page"' not in page.text
+
+
+@pytest.mark.parametrize("path", ["/en/", "/et/bodies/x"])
+def test_what_passes_may_be_tried_again_from_its_page(unready, path):
+    assert '<a class="button" href="">' in unready.get(path).text
+
+
+def test_what_does_not_pass_offers_other_ways(client):
+    page = look(client, "/en/bodies/nosuch")
+
+    assert {"/en/", "/en/layers/"} <= set(page.links)
+    assert "" not in page.links

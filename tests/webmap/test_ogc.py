@@ -529,3 +529,15 @@ def test_names_with_markup_stay_text(hostile):
         assert page.status == 200
         assert page.inline == []
         assert "onerror" in page.text or "script" in page.text
+
+
+@pytest.mark.parametrize("language", ["et", "en", "ru"])
+def test_a_page_of_a_feature_tells_dates_and_ages_in_words(client, language):
+    [found] = client.get("/ogc/collections/police/items?limit=1").json["features"]
+    page = client.get(f"/ogc/collections/police/items/{found['id']}?lang={language}&f=html").text
+
+    assert all(
+        f"<dd>{found['properties'][name]}</dd>" not in page for name in ("freshness", "as_of", "expires")
+    )
+    assert f"<dd>{found['properties']['licence']}</dd>" in page
+    assert f'href="/{language}/programs"' in page

@@ -13,10 +13,11 @@ from tests.webmap.site import look
 def test_every_example_works(client, language):
     page = look(client, f"/{language}/programs")
     tried = [link for link in page.links if link.startswith(("/api", "/hsds", "/catalog"))]
-    tried += [link for link in page.links if link.endswith((".ics", ".jsonld"))]
+    tried += [link for link in page.links if link.endswith((".ics", ".jsonld", ".vcf", ".atom"))]
+    tried += [link for link in page.links if link.startswith(("/ogc", f"/{language}/download"))]
 
     assert (page.status, page.inline) == (200, [])
-    assert len(tried) >= 7
+    assert len(tried) >= 12
     assert {link: client.get(link).status_code for link in tried} == dict.fromkeys(tried, 200)
 
 

@@ -112,7 +112,7 @@ def test_a_store_that_is_gone_for_a_while_is_told_and_comes_back_by_itself(postg
         postgis.drop(url)
 
     assert (page[0], page[1]["retry-after"], problem[0]) == (503, "10", 503)
-    assert b"Not ready" in page[2]
+    assert b"Not available just now" in page[2]
     assert health == [200, 503]
     assert b'"reason":"store"' in reason.replace(b" ", b"")
     assert told["turvakaart_store_up"] == 0

@@ -6,9 +6,9 @@ from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from layers import services
+from layers import places, services
 from layers.errors import N_
-from webmap import db, i18n
+from webmap import db, i18n, params, replies
 from webmap.exchange import finding
 
 bp = Blueprint("programs", __name__)
@@ -35,8 +35,27 @@ def _doors() -> list[Door]:
     lon, lat = (round((low + high) / 2, 2) for low, high in (west_south[::2], west_south[1::2]))
     here = f"lat={lat}&lon={lon}&lang={lang}"
     role = next((one.key for one in db.instance().roles), "sos")
+    body = _any_body()
     calendar = url_for("pages.trainings.feed", language=lang)
     told = [
+        Door(
+            "/ogc/",
+            "OGC API – Features",
+            N_("The layers for geographic information systems."),
+            url_for("ogc.landing", lang=lang),
+        ),
+        Door(
+            "/api/export/…",
+            "GeoJSON, GeoPackage, GeoParquet, CSV, KML, FlatGeobuf",
+            N_("Every layer as a file."),
+            url_for("pages.downloads.page", language=lang),
+        ),
+        Door(
+            "/api/layers/….geojson",
+            "GeoJSON (RFC 7946)",
+            N_("The layers of the map."),
+            next((f"/api/layers/{one.key}.geojson?lang={lang}" for one in db.instance().layers), ""),
+        ),
         Door(
             "/api/answer",
             "OpenAPI 3.1",
@@ -54,12 +73,6 @@ def _doors() -> list[Door]:
             "OpenAPI 3.1",
             N_("Every address below /api and /hsds, described."),
             "/api/openapi.json",
-        ),
-        Door(
-            "/api/layers/….geojson",
-            "GeoJSON (RFC 7946)",
-            N_("The layers of the map."),
-            next((f"/api/layers/{one.key}.geojson?lang={lang}" for one in db.instance().layers), ""),
         ),
         Door(
             "/hsds/",
@@ -80,19 +93,33 @@ def _doors() -> list[Door]:
             N_("What pages of organisations, areas, cases, practices and trainings say of themselves."),
             url_for("linked.trainings", language=lang),
         ),
-        Door(f"/{lang}/bodies/….vcf", "vCard 4 (RFC 6350)", N_("An organisation for the address book.")),
+        Door(
+            f"/{lang}/bodies/….vcf",
+            "vCard 4 (RFC 6350)",
+            N_("An organisation for the address book."),
+            url_for("feeds.vcard", language=lang, key=body) if body else "",
+        ),
         Door(calendar, "iCalendar (RFC 5545)", N_("Trainings whose day is known."), calendar),
         Door(
-            "…/changes.atom",
+            f"/{lang}/areas/…/changes.atom",
             "Atom (RFC 4287)",
             N_("What changes in an area, and the journal."),
-        ),
-        Door("/ogc/", "OGC API – Features", N_("The layers for geographic information systems."), "/ogc/"),
-        Door(
-            "/api/export/…",
-            "GeoJSON, GeoPackage, GeoParquet, CSV, KML, FlatGeobuf",
-            N_("Every layer as a file."),
-            url_for("pages.downloads.page", language=lang),
+            _feed(lang),
         ),
     ]
     return [Door(one.path, one.standard, gettext(one.about), one.example) for one in told]
+
+
+def _any_body() -> str:
+    """The key of an organisation to try with; "" where none is known."""
+    known, today = replies.known(), params.today()
+    layers = (one.key for one in db.instance().layers if one.of == "bodies")
+    return next((body.key for key in layers for body in known.bodies_of(key, as_of=today)), "")
+
+
+def _feed(lang: str) -> str:
+    """The feed of an area to try with; "" where none is known."""
+    kinds = (one.kind for one in db.instance().layers if one.of == "areas")
+    areas = (places.areas(db.session(), kind, as_of=params.today(), most=1) for kind in kinds)
+    found = next((one for some in areas for one in some), None)
+    return url_for("feeds.atom", language=lang, kind=found.kind, code=found.code) if found else ""

@@ -19,7 +19,7 @@ from flask_babel import gettext
 from layers import features
 from layers.errors import N_
 from layers.features import Asker, Collection, Feature, Property, Question
-from webmap import context, db, i18n, packed, params
+from webmap import ages, context, db, i18n, packed, params
 from webmap.db import House, Revisions
 from webmap.ogc import asked, described
 from webmap.ogc.asked import CRS84, Crs
@@ -179,7 +179,14 @@ def item(name: str, key: str) -> ResponseReturnValue:
     if _form() == "html":
         titles = {one.name: title for one, title in _named(of)}
         response = _page(
-            "item", of=_short(of), found=found, titles=titles, links=links, page_of=_page_of(of, found)
+            "item",
+            of=_short(of),
+            found=found,
+            titles=titles,
+            kinds=features.kinds(of.of),
+            ages=ages.TITLES,
+            links=links,
+            page_of=_page_of(of, found),
         )
     else:
         [written] = _written(of, [found], question.crs, more=f',"links":{_dumped(links)}')

@@ -87,7 +87,8 @@ class Visit:
         self.context = browser.new_context(reduced_motion=context.pop("motion", None), **context)
         self.context.route(lambda url: not url.startswith((home, "data:", "blob:")), self._refuse)
         self.context.add_init_script(_LISTEN)
-        self.context.set_default_timeout(5000)
+        # Long: a page is made while other tests use the other core.
+        self.context.set_default_timeout(20_000)
         self.page = self.context.new_page()
         self.page.on("console", lambda said: self._complain(f"{said.type}: {said.text}"))
         self.page.on("pageerror", lambda error: self._complain(f"error: {error}"))

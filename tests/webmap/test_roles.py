@@ -12,26 +12,26 @@ from webmap import signin
 # Whoever adds an address adds it here, or demands a role of who asks (`webmap.signin.required`).
 PUBLIC = """
 api.answer api.description api.find api.fit api.history catalogue.as_json catalogue.as_turtle
-drawn.coverage drawn.layer feeds.atom feeds.vcard health.alive health.metrics health.ready
-hsds.about hsds.organization hsds.organizations hsds.service hsds.service_at_location
-hsds.service_at_locations hsds.services hsds.taxonomies hsds.taxonomy hsds.taxonomy_term
-hsds.taxonomy_terms linked.area linked.body linked.case linked.practice linked.trainings
-lost.find_service lost.lost offline.kept offline.manifest offline.page offline.worker ogc.api
-ogc.collection ogc.collections ogc.conformance ogc.item ogc.items ogc.landing ogc.queryables
-ogc.schema pages.account.invitation pages.account.provider pages.account.provider_back
-pages.account.second pages.account.sign_in pages.account.sign_out pages.programs.offered
+drawn.coverage drawn.layer exports.file exports.wanted feeds.atom feeds.vcard health.alive
+health.metrics health.ready hsds.about hsds.organization hsds.organizations hsds.service
+hsds.service_at_location hsds.service_at_locations hsds.services hsds.taxonomies hsds.taxonomy
+hsds.taxonomy_term hsds.taxonomy_terms linked.area linked.body linked.case linked.practice
+linked.trainings lost.find_service lost.lost offline.kept offline.manifest offline.page
+offline.worker ogc.api ogc.collection ogc.collections ogc.conformance ogc.item ogc.items ogc.landing
+ogc.queryables ogc.schema pages.account.invitation pages.account.provider
+pages.account.provider_back pages.account.second pages.account.sign_in pages.account.sign_out
 pages.area pages.body pages.booklets.booklet pages.cards.card pages.cards.sheet pages.case
 pages.caseform.new pages.cases pages.comparisons.compare pages.confirming.confirm
 pages.cooperation.features pages.cooperation.lines pages.cooperation.network pages.coverage
-pages.data pages.doors.door pages.embed pages.find pages.gaps.bridges pages.gaps.cover
-pages.gaps.cover_features pages.gaps.missing pages.gaps.prove pages.gaps.report pages.gaps.script
-pages.gaps.seams pages.gaps.seams_script pages.gaps.siting pages.gaps.whatif
+pages.data pages.doors.door pages.downloads.page pages.embed pages.find pages.gaps.bridges
+pages.gaps.cover pages.gaps.cover_features pages.gaps.missing pages.gaps.prove pages.gaps.report
+pages.gaps.script pages.gaps.seams pages.gaps.seams_script pages.gaps.siting pages.gaps.whatif
 pages.gaps.whatif_features pages.here pages.home pages.imported.compare pages.imported.every
 pages.imported.one pages.journal.about pages.journal.atom pages.journal.entries pages.journal.entry
 pages.journal.file pages.layer pages.layers pages.legend pages.paper pages.place pages.practice
-pages.practice_list pages.script pages.slides.deck pages.slides.pdf pages.start
-pages.suggesting.suggest pages.trainings.calendar pages.trainings.feed pages.trainings.one
-pages.worklist.file pages.worklist.work static tiles.tile
+pages.practice_list pages.programs.offered pages.script pages.slides.deck pages.slides.pdf
+pages.start pages.suggesting.suggest pages.trainings.calendar pages.trainings.feed
+pages.trainings.one pages.worklist.file pages.worklist.work static tiles.tile
 """
 # Public addresses that take a form without a session: what they change needs no account.
 PUBLIC_FORMS = {

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import shapely
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from layers import columns, editions, outlines, store
 from layers.catalog import Instance, Resource
 from layers.editions import Plan
-from layers.model import Area, Body, Case, Edition, is_shown
+from layers.model import Area, Body, Case, Confirmation, Edition, is_shown
 from layers.sources import instance as sources
 from layers.sources import privacy
 from layers.sources.instance import Source
 from layers.sources.privacy import Keeper
 
 _GONE = "gone"
+_BLANK = "0" * 64
 
 
 def is_current(session: Session, instance: Instance) -> bool:
@@ -114,10 +115,30 @@ def _forget_points(session: Session, keeper: Keeper) -> bool:
             if not coarse.equals_exact(point, tolerance=1e-6):
                 values["geom"] = coarse
         if values:
-            changes[row.id] = values
+            changes[row.id] = values | {"digest": _BLANK}
+    # A digest of a row with its house would confirm a guess to whoever gets hold of the store or a backup.
+    _forget_digests(session, keeper.layer.key, table, [*changes])
     for id_, values in changes.items():
         session.execute(update(table).where(table.id == id_).values(values))
     return bool(changes)
+
+
+def _forget_digests(session: Session, name: str, table: Any, ids: Sequence[int]) -> None:
+    """Blanks what was made of such rows as they were: digests in confirmations, older editions' checksums."""
+    for some in columns.batches(ids):
+        told = select(table.digest).where(table.id.in_(some))
+        session.execute(
+            update(Confirmation).where(Confirmation.digest.in_(told)).values(digest=_BLANK),
+            execution_options={"synchronize_session": False},
+        )
+    if ids:
+        newest = select(func.max(Edition.id)).where(Edition.table_name == name)
+        newest = newest.group_by(Edition.dataset).correlate(None)
+        older = (Edition.table_name == name, Edition.id.not_in(newest))
+        session.execute(
+            update(Edition).where(*older).values(checksum=_BLANK),
+            execution_options={"synchronize_session": False},
+        )
 
 
 def _forget_areas(session: Session, keeper: Keeper) -> bool:

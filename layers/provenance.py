@@ -1,6 +1,7 @@
-"""Read: from which edition each fact is known, and of which time the facts of a resource speak."""
+"""Read: from which edition each fact is known, what a dataset says now, and of which time its facts speak."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -44,7 +45,7 @@ def spans(session: Session) -> dict[str, tuple[str, str]]:
     Resources whose facts have no date are left out.
     """
     found: dict[str, tuple[str, str]] = {}
-    for table in (one.class_ for one in model.Base.registry.mappers if issubclass(one.class_, model.Fact)):
+    for table in _facts():
         edition = model.Edition
         first, last = func.min(table.as_of).label("first"), func.max(table.as_of).label("last")
         query = model.known(session, select(edition.table_name, first, last), table)
@@ -53,3 +54,23 @@ def spans(session: Session) -> dict[str, tuple[str, str]]:
             both = (*found.get(row.table_name, ()), row.first, row.last)
             found[row.table_name] = (min(both, key=dates.first_day), max(both, key=dates.first_day))
     return dict(sorted(found.items()))
+
+
+def contents(session: Session) -> dict[tuple[str, str], str]:
+    """A digest of what each resource and dataset says, as it is shown: the same for the same facts.
+
+    It is made of the facts as they are told, and not of the file: whoever knows all of a file but one house
+    could else try points until the digest is right.
+    """
+    said: dict[tuple[str, str], list[str]] = {}
+    for table in _facts():
+        edition = model.Edition
+        query = model.known(session, select(edition.table_name, edition.dataset, table.digest), table)
+        for name, dataset, digest in session.execute(query.join(edition, edition.id == table.edition_id)):
+            said.setdefault((name, dataset), []).append(digest)
+    # The order of rows is the store's own.
+    return {of: hashlib.sha256("".join(sorted(found)).encode()).hexdigest() for of, found in said.items()}
+
+
+def _facts() -> Iterator[Any]:
+    return (one.class_ for one in model.Base.registry.mappers if issubclass(one.class_, model.Fact))

@@ -127,6 +127,11 @@ def write(
         )
 
 
+def folder(state: Path) -> Path:
+    """Where the files are kept that have been asked for."""
+    return state / "exports"
+
+
 def size(bytes_: int) -> str:
     """A size as people say it: 35 kB, 2.1 MB."""
     if bytes_ < 1_000_000:
@@ -194,12 +199,8 @@ def _config(house: House) -> str:
     return hashlib.sha256(repr(house.instance).encode()).hexdigest()
 
 
-def _folder() -> Path:
-    return Path(current_app.config["STATE"]) / "exports"
-
-
 def _kept(mark: str, format: Format) -> Path:
-    return _folder() / f"{mark}.{format.key}"
+    return folder(Path(current_app.config["STATE"])) / f"{mark}.{format.key}"
 
 
 def _made(question: Question, format: Format, mark: str) -> Path:

@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from layers.catalog import Instance
 from layers.erasures import KEY_BYTES, THINGS, WORDS, Erased
 from layers.errors import LayersError, NotScrubbed
 from layers.tiles import Shelf
+from webmap import downloads
 from webmap.keeping import INSTANCE, settings
 from webmap.settings import Settings
 
@@ -85,12 +87,24 @@ def _erased(
         store.scrub(engine)
     except NotScrubbed as error:
         click.echo(str(error), err=True)
-    shelf = Shelf(chosen.tiles(read.key), chosen.tiles_from)
-    for layer in touched:
-        for file in shelf.folder.glob(f"{layer}-[0-9]*"):
-            file.unlink(missing_ok=True)
-    tiles.build(engine, read, shelf, tell=lambda progress: None)
+    _renew_files(engine, read, touched, chosen)
     return receipt
+
+
+def _renew_files(engine: Engine, read: Instance, touched: set[str], chosen: Settings) -> None:
+    """Lets go of all that was made ahead of what the store held, and makes the tiles again."""
+    shelf = Shelf(chosen.tiles(read.key), chosen.tiles_from)
+    # The tallies of a big layer name the areas of the small ones.
+    if touched & {layer.key for layer in read.layers_of("areas")}:
+        _let_go(shelf.folder.glob("*-[0-9]*"))
+    # Half a file goes too: who is just writing it read what was there before, and is asked again.
+    _let_go(downloads.folder(chosen.state).glob("*"))
+    tiles.build(engine, read, shelf, tell=lambda progress: None)
+
+
+def _let_go(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 @click.command("erasures")

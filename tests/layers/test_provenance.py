@@ -33,3 +33,21 @@ def test_a_resource_speaks_from_its_first_to_its_last_date(session):
     make.a_body(session, key="hidden", edition=one, as_of="1990", hidden_in=other)
 
     assert provenance.spans(session) == {"villages": ("2012", "2021-01-31")}
+
+
+def test_what_a_dataset_says_has_one_digest_whatever_the_order_of_its_rows(session):
+    one = make.an_edition(session, name="villages", checksum="f" * 64)
+    other = make.an_edition(session, name="villages", dataset="more")
+    assert provenance.contents(session) == {}
+
+    said = []
+    for digests in (("1" * 64, "2" * 64), ("2" * 64, "1" * 64), ("1" * 64, "3" * 64)):
+        with make.undone(session):
+            for digest in digests:
+                make.a_body(session, edition=one, digest=digest)
+            make.a_body(session, edition=one, digest="9" * 64, retired_in=other)
+            said.append(provenance.contents(session))
+
+    assert said[0] == said[1] != said[2]
+    assert {*said[0]} == {("villages", "")}
+    assert "f" * 64 not in said[0].values()

@@ -103,8 +103,7 @@ def test_a_file_tells_no_finer_than_the_map(client):
 def test_files_are_kept_and_the_oldest_go(app, client, monkeypatch):
     from webmap import downloads
 
-    with app.test_request_context("/"):
-        folder = downloads._folder()
+    folder = downloads.folder(app.config["STATE"])
     client.get("/api/export/police.csv?as_of=2019", buffered=True)
     before = {*folder.iterdir()}
     client.get("/api/export/police.csv?as_of=2019", buffered=True)

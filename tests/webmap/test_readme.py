@@ -50,7 +50,24 @@ def test_every_page_of_the_planner_is_in_the_readme(readme, app):
 
 def test_every_command_is_in_the_readme(readme):
     assert sorted(cli.cli.commands) == [
-        *("account", "answer", "backup", "card", "confirm", "confirm-links", "data", "editions"),
-        *("export", "gaps", "history", "import", "links", "new", "restore", "serve", "setup"),
+        "account",
+        "answer",
+        "backup",
+        "card",
+        "confirm",
+        "confirm-links",
+        "data",
+        "editions",
+        "erase",
+        "erasures",
+        "export",
+        "gaps",
+        "history",
+        "import",
+        "links",
+        "new",
+        "restore",
+        "serve",
+        "setup",
     ]
     assert [name for name in cli.cli.commands if f"turvakaart {name}" not in readme] == []

@@ -18,7 +18,7 @@ from flask import Response, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
-from layers import exports, places
+from layers import exports, places, provenance
 from layers.errors import N_, Invalid
 from layers.gaps import by_rows, sure
 from layers.gaps.standards import Rule
@@ -135,7 +135,8 @@ def record(study: Study) -> dict[str, Any]:
             "as_of": study.day.isoformat(),
         },
         "editions": {
-            f"{one.name}/{one.dataset}".rstrip("/"): one.checksum for one in places.editions(db.session())
+            f"{name}/{dataset}".rstrip("/"): digest
+            for (name, dataset), digest in sorted(provenance.contents(db.session()).items())
         },
         "zones": _zone_rows(study),
         "options": _option_rows(study),

@@ -28,6 +28,7 @@ DOOR = 1
 """The turn of those who sign in: where the store can tell turns apart, they do not wait for an import."""
 _REVISIONS = str(select(Revision.layer, Revision.number))
 _SCRUB_PATIENCE_MS = 10_000
+_CONNECT_PATIENCE_S = 10
 # What has been acknowledged is on the disk: NORMAL would lose the last changes when the power fails. A commit
 # takes 4.3 ms instead of 0.01.
 _PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000")
@@ -44,9 +45,12 @@ def open_store(url: str) -> Engine:
         StoreBroken: the folder for the file cannot be made.
     """
     try:
-        if make_url(url).get_backend_name() == "sqlite":
+        read = make_url(url)
+        if read.get_backend_name() == "sqlite":
             return _open_sqlite(url)
-        return create_engine(url, pool_pre_ping=True)
+        # A server that swallows what is sent to it would hold a request for minutes.
+        patience = {} if "connect_timeout" in read.query else {"connect_timeout": _CONNECT_PATIENCE_S}
+        return create_engine(url, pool_pre_ping=True, connect_args=patience)
     except (ArgumentError, ImportError) as error:
         raise BadStoreAddress from error  # Its own text may repeat a password.
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import shutil
+import socket
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from layers import catalog, geo, imports, store
@@ -447,3 +449,15 @@ def test_an_address_without_a_driver_is_told_in_a_sentence(url):
         store.open_store(url)
 
     assert "secret" not in str(told.value)
+
+
+@pytest.mark.slow
+def test_a_server_that_swallows_what_is_sent_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(store, "_CONNECT_PATIENCE_S", 2)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        engine = store.open_store(f"postgresql+psycopg://nobody@127.0.0.1:{deaf.getsockname()[1]}/none")
+
+        with pytest.raises(OperationalError, match="timeout"):
+            engine.connect()

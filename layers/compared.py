@@ -9,7 +9,7 @@ import shapely
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layers import model
+from layers import geo, model
 from layers.catalog import Words
 from layers.columns import wkb_of
 from layers.errors import N_, Invalid
@@ -74,8 +74,7 @@ def areas(session: Session, one: Edition, two: Edition) -> list[Pair]:
     left, right = (
         np.array([empty if one is None else one for one in shapes], dtype=object) for shapes in (here, there)
     )
-    union = shapely.area(shapely.union(left, right))
-    share = shapely.area(shapely.symmetric_difference(left, right)) / np.where(union > 0, union, 1)
+    share = geo.shares_that_differ(left, right)
     rows = zip(keys, here, there, shapely.area(left), shapely.area(right), share, strict=True)
     pairs = [Pair(key, names[key], a, b, float(m), float(n), float(size)) for key, a, b, m, n, size in rows]
     return sorted(pairs, key=lambda pair: (-pair.share, pair.key))

@@ -18,7 +18,7 @@ import shapely
 from sqlalchemy import Select, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from layers import columns, dates, erasures, outlines, store
+from layers import columns, dates, erasures, geo, outlines, store
 from layers.catalog import Resource
 from layers.columns import batches, wkb_of
 from layers.errors import N_, Invalid, NotFound
@@ -588,8 +588,7 @@ def moved(session: Session, plan: Plan) -> dict[str, float]:
         before = shapely.from_wkb([row.wkb for row in shown])
         after = np.array([rows[row.key].values["geom"] for row in shown], dtype=object)
         if plan.source.table == "area":
-            union = shapely.area(shapely.union(before, after))
-            size = shapely.area(shapely.symmetric_difference(before, after)) / np.where(union > 0, union, 1)
+            size = geo.shares_that_differ(before, after)
         else:
             size = shapely.distance(before, after)
         found |= {row.key: float(value) for row, value in zip(shown, size, strict=True)}

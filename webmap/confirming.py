@@ -11,13 +11,12 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from layers import confirmations, places, suggestions
 from layers.errors import Invalid
 from layers.places import Body
-from webmap import ages, context, db, names, params, signed, signin, suggesting
+from webmap import ages, context, db, i18n, names, params, signed, signin, suggesting
 from webmap.signed import Forged, Link
 
 bp = Blueprint("confirming", __name__)
@@ -41,7 +40,7 @@ def confirm(token: str) -> ResponseReturnValue:
     try:
         link = signed.read(_key(), token)
     except Forged as error:
-        return _page("forged", 400, problem=str(gettext(error.text)))
+        return _page("forged", 400, problem=i18n.told(error))
     if link.until < params.today():
         return _page("expired", 410, until=link.until)
     body = places.body(db.session(), link.body, as_of=params.today())
@@ -83,7 +82,7 @@ def _told(link: Link, body: Body) -> Response:
     try:
         suggesting.keep("body", link.body, sender=f"link {link.body}", link=link.issue)
     except Invalid as error:
-        told = str(gettext(error.text)).format(**error.values)
+        told = i18n.told(error)
         return _page("wrong", 422, body=body, problem=told)
     return _page("told", body=body)
 

@@ -167,7 +167,7 @@ def _edit(thing: Thing) -> ResponseReturnValue:
     except Wrong as wrong:
         return _form(thing, change, seen=seen, note=note, wrong=wrong, status=422)
     except Invalid as error:
-        said = str(gettext(error.text)).format(**error.values)
+        said = i18n.told(error)
         return _form(thing, change, seen=seen, note=note, problem=said, status=422)
     return _private(
         "edit/review.html",
@@ -293,7 +293,7 @@ def _form(
         general=faults.get("", ""),
         wrong=wrong,
         faults=[(name, _label(thing, name), said) for name, said in faults.items() if name],
-        problem=problem or (str(gettext(clash.text)) if clash else ""),
+        problem=problem or (i18n.told(clash) if clash else ""),
         clash=_lines(thing, clash.lines) if clash else [],
         history=edits.history(db.session(), db.instance(), thing.table, thing.key) if thing.key else [],
         lines=lambda lines: _lines(thing, lines),
@@ -470,7 +470,7 @@ def proposal(number: int) -> ResponseReturnValue:
         db.session().rollback()
         return _proposal(found, status=409)
     except Invalid as error:
-        return _proposal(found, problem=str(gettext(error.text)).format(**error.values), status=422)
+        return _proposal(found, problem=i18n.told(error), status=422)
     return _proposal(found)
 
 
@@ -521,7 +521,7 @@ def _proposal(found: Proposed, *, problem: str = "", status: int = 200) -> Respo
         except Wrong as error:
             problem = " ".join(_faults(error).values())
         except Invalid as error:
-            problem = str(gettext(error.text)).format(**error.values)
+            problem = i18n.told(error)
     return _private(
         "edit/proposal.html",
         status=status,

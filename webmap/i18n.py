@@ -15,7 +15,7 @@ from flask_babel import Babel, gettext
 
 from layers import dates
 from layers.catalog import Words, said
-from layers.errors import Sentence
+from layers.errors import LayersError, Sentence
 from webmap import db, params
 
 _COOKIE = "language"
@@ -37,12 +37,12 @@ class Said:
         return self.text
 
 
-def told(text: str) -> str:
-    """A sentence in the language of this request; a plain text as it is."""
-    if not isinstance(text, Sentence):
-        return text
-    values = {name: told(value) if isinstance(value, str) else value for name, value in text.values.items()}
-    return str(gettext(text.text)).format(**values)
+def told(what: str | LayersError) -> str:
+    """A sentence, or what has gone wrong, in the language of this request; a plain text as it is."""
+    if not isinstance(what, Sentence | LayersError):
+        return what
+    values = {name: told(value) if isinstance(value, str) else value for name, value in what.values.items()}
+    return str(gettext(what.text)).format(**values)
 
 
 def init_app(app: Flask) -> None:

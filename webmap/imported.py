@@ -72,7 +72,7 @@ def undo(number: int) -> ResponseReturnValue:
             made = editions.undo(session, number, now=datetime.now(tz=UTC), account=label, note=note)
             session.commit()
     except LayersError as error:
-        said = gettext(error.text).format(**error.values)
+        said = i18n.told(error)
         return _page("undo", 422, edition=edition, problem=said)
     return redirect(context.page("imported.one", number=made, done=1), 303)
 

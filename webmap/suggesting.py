@@ -5,7 +5,6 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from werkzeug.exceptions import NotFound
 
 from layers import places, practices, suggestions
@@ -40,7 +39,7 @@ def suggest(kind: str, key: str) -> ResponseReturnValue:
     try:
         keep(TABLES[kind], key, sender=_sender())
     except Invalid as error:
-        told = str(gettext(error.text)).format(**error.values)
+        told = i18n.told(error)
         page = render_template("pages/suggest.html", state="asked", sent=sent, problem=told, **about)
         return unkept(page, 422)
     return unkept(render_template("pages/suggest.html", state="thanks", **about))
@@ -149,5 +148,5 @@ def decide(number: int) -> ResponseReturnValue:
             suggestions.decide(session, number, now=datetime.now(tz=UTC), **about)
             session.commit()
     except Invalid as error:
-        return _queue(str(gettext(error.text)).format(**error.values), 422)
+        return _queue(i18n.told(error), 422)
     return redirect(context.page("suggesting.queue", as_of=None, known=None), 303)

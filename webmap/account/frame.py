@@ -23,7 +23,7 @@ WAYS = {"password": N_("with a password"), "provider": N_("through the provider"
 
 def page(template: str, /, *, problem: LayersError | None = None, status: int = 200, **more: Any) -> Response:
     """A page of this package; with a `problem` it says so and is no success."""
-    said = gettext(problem.text).format(**problem.values) if problem else ""
+    said = i18n.told(problem) if problem else ""
     html = render_template(
         f"account/{template}.html",
         asking=signin.account(),

@@ -239,7 +239,7 @@ def told(problem: Problem, plan: Plan) -> tuple[Site, ...]:
 
 def in_words(reason: Invalid) -> str:
     """Why there is no plan, in this request's language."""
-    return str(gettext(reason.text)).format(**reason.values)
+    return i18n.told(reason)
 
 
 def how_good(plan: Plan) -> str:

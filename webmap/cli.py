@@ -1,13 +1,9 @@
 """The console command: `turvakaart serve`, `setup`, `answer`, `card`, `account`, `data update`."""
 
-import csv
 import json
-import os
 import re
 import webbrowser
-from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -16,14 +12,12 @@ import click
 from flask import Flask
 from sqlalchemy.exc import DatabaseError, InterfaceError
 
-from layers import catalog, confirmations, dates, imports, linkcheck, store, tiles
-from layers.editions import Plan
+from layers import catalog
 from layers.errors import BadInstance, LayersError
 from layers.gaps.cluster import Options
-from layers.linkcheck import Manners
-from layers.tiles import Progress, Shelf
-from webmap import clerk, engines, forgetting, founding, keeping
+from webmap import checking, clerk, engines, forgetting, founding, keeping
 from webmap.keeping import INSTANCE as _INSTANCE
+from webmap.keeping import set_up
 from webmap.keeping import settings as _settings
 from webmap.settings import Settings
 
@@ -54,7 +48,7 @@ def cli() -> None:
 @_INSTANCE
 def setup(instance: Path | None) -> None:
     """Makes or renews the store from the instance's files. May be run again, and by two at once."""
-    _set_up(_settings(instance))
+    set_up(_settings(instance))
 
 
 @cli.command()
@@ -77,7 +71,7 @@ def setup(instance: Path | None) -> None:
 def serve(instance: Path | None, host: str, port: int, no_browser: bool, workers: int, beside: bool) -> None:
     """Sets the store up when needed, then serves the map."""
     settings = _settings(instance)
-    _set_up(settings)
+    set_up(settings)
     if workers > 1:
         _serve_by_many(settings, host=host, port=port, workers=workers, is_beside=beside)
         return
@@ -99,7 +93,7 @@ def serve(instance: Path | None, host: str, port: int, no_browser: bool, workers
 def answer(instance: Path | None, as_json: bool, **asked: str) -> None:
     """Who looks after safety at LAT LON, in degrees, or at a named place."""
     settings = _settings(instance)
-    _set_up(settings, quietly=True)
+    set_up(settings, quietly=True)
     from webmap import create_app
 
     query = {name: value for name, value in asked.items() if value}
@@ -122,7 +116,7 @@ def answer(instance: Path | None, as_json: bool, **asked: str) -> None:
 def history(instance: Path | None, key: str, as_json: bool, **asked: str) -> None:
     """What changed when with KEY: an organisation, or an area as municipality:0184."""
     settings = _settings(instance)
-    _set_up(settings, quietly=True)
+    set_up(settings, quietly=True)
     from webmap import create_app
 
     query = {name: value for name, value in asked.items() if value}
@@ -155,7 +149,7 @@ def card(
     if not re.match(r"https?://[^/]", address):
         raise click.BadParameter("It begins with http:// or https:// and a host.", param_hint="--address")
     settings = _settings(instance)
-    _set_up(settings)
+    set_up(settings)
     from webmap import cards, create_app
 
     app = create_app(settings)
@@ -213,7 +207,7 @@ def gaps(
         raise click.UsageError("Name a folder with --out, or a record with --again.")
     settings = _settings(instance)
     settings = settings if planning is None else replace(settings, planning=planning)
-    _set_up(settings, quietly=True)
+    set_up(settings, quietly=True)
     from webmap import create_app
     from webmap.planning import pack
 
@@ -261,7 +255,7 @@ def export(
 ) -> None:
     """Writes a LAYER of the map to a file, each row with source, date, licence and precision."""
     settings = _settings(instance)
-    _set_up(settings, quietly=True)
+    set_up(settings, quietly=True)
     from layers import exports, filters
     from webmap import create_app, downloads
 
@@ -313,7 +307,7 @@ def update(
 
     settings = _settings(instance)
     if not is_list:
-        _set_up(settings, quietly=True)
+        set_up(settings, quietly=True)
     may_write = None if not (dry_run or write) else write and not dry_run
     try:
         is_whole = updating.update(
@@ -355,63 +349,13 @@ def import_(instance: Path | None, file: Path, **asked: Any) -> None:
     The file may be CSV, Excel, GeoJSON, GeoPackage, a zipped shapefile, KML, GPX or TopoJSON.
     """
     settings = _settings(instance)
-    _set_up(settings, quietly=True)
+    set_up(settings, quietly=True)
     from webmap import create_app, intake
 
     try:
         intake.from_command(create_app(settings), file, tell=click.echo, **asked)
     except (LayersError, OSError) as error:
         raise click.ClickException(str(error)) from error
-
-
-@cli.command("confirm-links")
-@_INSTANCE
-@click.option("--layer", required=True, help="Organisations of this layer, for example rescue.")
-@click.option("--county", default="", help="Only those of a county, by its code.")
-@click.option(
-    "--days", default=60, show_default=True, type=click.IntRange(1, 366), help="How long the links work."
-)
-@click.option("--lang", "language", default="", help="The language of the page; default: the instance's own.")
-@click.option(
-    "--address",
-    default="http://127.0.0.1:8080/",
-    show_default=True,
-    help="Where others reach this map: the links lead there.",
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The CSV to write."
-)
-def confirm_links(
-    instance: Path | None, layer: str, county: str, days: int, language: str, address: str, out: Path
-) -> None:
-    """Writes a signed link for every organisation: who has it may say that the facts are right, once."""
-    if not re.match(r"https?://[^/]", address):
-        raise click.BadParameter("It begins with http:// or https:// and a host.", param_hint="--address")
-    settings = _settings(instance)
-    _set_up(settings, quietly=True)
-    from layers.exports import harmless
-    from webmap import confirming, create_app
-
-    app = create_app(settings)
-    read = catalog.read_instance(settings.instance)
-    until = datetime.now(tz=UTC).date() + timedelta(days=days)
-    spoken = language or read.default_language
-    if spoken not in read.languages:
-        raise click.BadParameter(f"One of {', '.join(read.languages)}.", param_hint="--lang")
-    try:
-        written = [
-            *confirming.links(app, layer=layer, county=county, until=until, address=address, language=spoken)
-        ]
-        # Whoever has a link may answer for its organisation: the file is its owner's alone.
-        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(("key", "name", "county", "last_confirmed", "until", "link"))
-            for one in written:
-                row = (one.body.key, one.body.name, one.county, one.last, until.isoformat(), one.address)
-                table.writerow([harmless(value) for value in row])
-    except (LayersError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"{len(written)} links, good until {until}: {out}")
 
 
 @cli.command()
@@ -422,7 +366,7 @@ def confirm_links(
 def editions(instance: Path | None, layer: str, undo: int | None, note: str) -> None:
     """Lists what was imported when, of a LAYER or of all, and takes an edition back."""
     settings = _settings(instance)
-    _set_up(settings, quietly=True)
+    set_up(settings, quietly=True)
     from webmap import create_app, intake
 
     try:
@@ -437,102 +381,6 @@ def editions(instance: Path | None, layer: str, undo: int | None, note: str) -> 
 def account(context: click.Context, instance: Path | None) -> None:
     """Accounts of those who keep the map: add, list, role, password, disable, enable, sessions, record."""
     context.obj = clerk.Clerk(_settings(instance))
-
-
-@cli.command()
-@_INSTANCE
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def confirm(instance: Path | None, file: Path) -> None:
-    """Takes a steward's FILE of what is still right, all of it or nothing: a CSV with table, key and day."""
-    settings = _settings(instance)
-    _set_up(settings, quietly=True)
-    read = catalog.read_instance(settings.instance)
-    engine, now, wrong, number = store.open_store(settings.store_url(read.key)), datetime.now(tz=UTC), [], 1
-    try:
-        with store.writing(engine, srid=read.metric_crs) as session, file.open(encoding="utf-8-sig") as lines:
-            for number, row in enumerate(csv.DictReader(lines), start=2):
-                try:
-                    day = date.fromisoformat(row.get("day") or "")
-                    confirmations.confirm(
-                        session,
-                        row.get("table") or "",
-                        row.get("key") or "",
-                        day=day,
-                        by=confirmations.FILE,
-                        label="steward",
-                        now=now,
-                    )
-                except ValueError:
-                    wrong.append(f"{file.name}, line {number}: write the day as 2026-11-22.")
-                except LayersError as error:
-                    wrong.append(f"{file.name}, line {number}: {error}")
-            if not wrong:
-                session.commit()
-    except (LayersError, OSError, UnicodeError, csv.Error) as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        engine.dispose()
-    for line in wrong:
-        click.echo(f"  {line}", err=True)
-    if wrong or number < 2:
-        raise click.ClickException("Nothing was confirmed.")
-    click.echo(f"{number - 1} facts confirmed.")
-
-
-@cli.group()
-def links() -> None:
-    """The web addresses that facts name as their sources."""
-
-
-@links.command("check")
-@_INSTANCE
-@click.option(
-    "--again-after", default=7, show_default=True, type=click.IntRange(0, 365), help="Days until asked again."
-)
-@click.option("--most", default=0, type=click.IntRange(0), help="Ask for at most so many; default: for all.")
-@click.option(
-    "--delay",
-    "delay_s",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0.0, 60.0),
-    help="Seconds between two requests to one host.",
-)
-@click.option(
-    "--timeout",
-    "timeout_s",
-    default=15.0,
-    show_default=True,
-    type=click.FloatRange(0.1, 120.0),
-    help="Seconds to wait for an answer.",
-)
-def check_links(instance: Path | None, again_after: int, most: int, delay_s: float, timeout_s: float) -> None:
-    """Asks politely whether the sources are still there. What was cut off goes on at the next call."""
-    settings = _settings(instance)
-    _set_up(settings, quietly=True)
-    read = catalog.read_instance(settings.instance)
-    engine = store.open_store(settings.store_url(read.key))
-    before = dates.moment(datetime.now(tz=UTC) - timedelta(days=again_after))
-    told: Counter[str] = Counter()
-    try:
-        with store.reading(engine, srid=read.metric_crs) as session:
-            urls = linkcheck.waiting(session, before=before)
-        urls = urls[:most] if most else urls
-        with click.progressbar(length=len(urls), label=f"{len(urls)} addresses") as bar:
-            for found in linkcheck.check(urls, Manners(delay_s=delay_s, timeout_s=timeout_s)):
-                # One by one: a run that is cut off loses nothing, and no writer waits for the web.
-                with store.writing(engine, srid=read.metric_crs) as session:
-                    linkcheck.keep(session, found, now=datetime.now(tz=UTC))
-                    session.commit()
-                told[found.outcome] += 1
-                bar.update(1)
-    except LayersError as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        engine.dispose()
-    click.echo(
-        ", ".join(f"{outcome}: {number}" for outcome, number in sorted(told.items())) or "Nothing to ask."
-    )
 
 
 def _serve(app: Flask, settings: Settings, *, host: str, port: int, browse: bool) -> None:
@@ -581,47 +429,10 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _set_up(settings: Settings, *, quietly: bool = False) -> None:
-    try:
-        read = catalog.read_instance(settings.instance)
-        engine = store.open_store(settings.store_url(read.key))
-        plans = imports.load(
-            engine, read, now=datetime.now(tz=UTC), tell=(lambda plan: None) if quietly else _tell
-        )
-        shelf = Shelf(settings.tiles(read.key), settings.tiles_from)
-        tiles.build(engine, read, shelf, tell=(lambda progress: None) if quietly else _tell_tiles)
-        engine.dispose()
-    except BadInstance as error:
-        for problem in error.problems:
-            click.echo(f"  {problem}", err=True)
-        raise click.ClickException(str(error)) from error
-    except (LayersError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    if not quietly:
-        click.echo(
-            f"The store is ready ({len(plans)} tables renewed)." if plans else "The store is up to date."
-        )
-
-
-def _tell(plan: Plan) -> None:
-    counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.ended)} ended"
-    click.echo(f"  {plan.source.resource.name}: {counts}, {plan.unchanged} unchanged")
-    for note in plan.source.notes:
-        click.echo(f"    {note}", err=True)
-
-
-def _tell_tiles(progress: Progress) -> None:
-    told = f"{progress.layer}, {progress.areas} areas as tiles"
-    if progress.archive:
-        size = progress.archive.file.stat().st_size
-        click.echo(f"  {told}: ready, {size / 1e6:.1f} MB")
-    elif progress.problem:
-        click.echo(f"  {told}: {progress.problem}", err=True)
-    else:
-        click.echo(f"  {told}: {progress.share:.0%}")
-
-
-for command in (forgetting.erase, forgetting.erasures_, founding.new, keeping.backup, keeping.restore):
+for command in (
+    *(checking.confirm, checking.confirm_links, checking.links),
+    *(forgetting.erase, forgetting.erasures_, founding.new, keeping.backup, keeping.restore),
+):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""The commands that keep a store: `turvakaart backup`, `turvakaart restore`."""
+"""The commands that keep a store: `turvakaart backup`, `turvakaart restore`; and how any command sets it up."""
 
 import os
 import shutil
@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from layers import catalog, erasures, store, tiles
+from layers import catalog, erasures, imports, store, tiles
 from layers.backups import archive, restoring, saving
 from layers.backups.archive import Backup
 from layers.catalog import Instance
+from layers.editions import Plan
 from layers.errors import BadInstance, LayersError
-from layers.tiles import Shelf
+from layers.tiles import Progress, Shelf
 from webmap import erasing
 from webmap.settings import Settings
 
@@ -32,6 +33,47 @@ def settings(instance: Path | None) -> Settings:
     except LayersError as error:
         raise click.ClickException(str(error)) from error
     return found if instance is None else Settings(**{**vars(found), "instance": instance.resolve()})
+
+
+def set_up(chosen: Settings, *, quietly: bool = False) -> None:
+    """Makes or renews the store and its tiles from the instance's files, and tells it."""
+    try:
+        read = catalog.read_instance(chosen.instance)
+        engine = store.open_store(chosen.store_url(read.key))
+        plans = imports.load(
+            engine, read, now=datetime.now(tz=UTC), tell=(lambda plan: None) if quietly else _tell_plan
+        )
+        shelf = Shelf(chosen.tiles(read.key), chosen.tiles_from)
+        tiles.build(engine, read, shelf, tell=(lambda progress: None) if quietly else _tell_tiles)
+        engine.dispose()
+    except BadInstance as error:
+        for problem in error.problems:
+            click.echo(f"  {problem}", err=True)
+        raise click.ClickException(str(error)) from error
+    except (LayersError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if not quietly:
+        click.echo(
+            f"The store is ready ({len(plans)} tables renewed)." if plans else "The store is up to date."
+        )
+
+
+def _tell_plan(plan: Plan) -> None:
+    counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.ended)} ended"
+    click.echo(f"  {plan.source.resource.name}: {counts}, {plan.unchanged} unchanged")
+    for note in plan.source.notes:
+        click.echo(f"    {note}", err=True)
+
+
+def _tell_tiles(progress: Progress) -> None:
+    told = f"{progress.layer}, {progress.areas} areas as tiles"
+    if progress.archive:
+        size = progress.archive.file.stat().st_size
+        click.echo(f"  {told}: ready, {size / 1e6:.1f} MB")
+    elif progress.problem:
+        click.echo(f"  {told}: {progress.problem}", err=True)
+    else:
+        click.echo(f"  {told}: {progress.share:.0%}")
 
 
 @click.command()

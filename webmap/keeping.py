@@ -1,4 +1,4 @@
-"""The commands that keep a store: `turvakaart backup`, `turvakaart restore`; and how any command sets it up."""
+"""The commands that keep a store: `turvakaart backup`, `turvakaart restore`; how any of them sets it up."""
 
 import os
 import shutil

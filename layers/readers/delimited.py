@@ -26,6 +26,7 @@ _DELIMITERS = ("\t", ";", "|", ",")
 _WKT = re.compile(
     r"\s*(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\s*(Z|M|ZM)?\s*(\(|EMPTY)", re.I
 )
+_SHAPE_NAMES = frozenset(("geom", "geometry", "the_geom", "wkb", "wkb_geometry", "wkt"))
 _WKB = re.compile(r"0[01][0-9A-Fa-f]{16,}")
 
 
@@ -294,11 +295,14 @@ def _fit(lines: Sequence[str], delimiter: str) -> float:
 
 
 def _shape_column(heading: Heading) -> int | None:
-    """The column whose cells are shapes as WKT, or as WKB in hexadecimal as databases write it."""
-    for column in range(len(heading.names)):
+    """The column whose cells are shapes as WKT, or as WKB in hexadecimal as databases write it.
+
+    Where one is called so, no other is looked at: a note may be of that form too.
+    """
+    named = [i for i, name in enumerate(heading.names) if name.strip().casefold() in _SHAPE_NAMES]
+    for column in named or range(len(heading.names)):
         texts = [row[column] for row in heading.rows if column < len(row) and row[column].strip()]
-        if texts and sum(bool(_WKT.match(text) or _WKB.fullmatch(text.strip())) for text in texts) * 2 > len(
-            texts
-        ):
+        shapes = sum(bool(_WKT.match(text) or _WKB.fullmatch(text.strip())) for text in texts)
+        if shapes * 2 > len(texts):
             return column
     return None

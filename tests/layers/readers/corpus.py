@@ -436,6 +436,13 @@ CASES = [
         ),
     ),
     Case(
+        "a note in the form of a shape",
+        CSV,
+        lambda: b"nimi;wkt;note\nA;;POINT (1 2)\n",
+        columns=("nimi", "wkt", "note"),
+        rows=((2, ("A", "", "POINT (1 2)"), ""),),
+    ),
+    Case(
         "EWKT",
         CSV,
         lambda: b"nimi;geom\nA;SRID=3301;POINT (659000 6474000)\nB;SRID=3301;POINT (659001 6474000)\n",

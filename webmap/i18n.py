@@ -51,14 +51,17 @@ def init_app(app: Flask) -> None:
 
 def language() -> str:
     """The language of this request: the one in its address, else the instance's own."""
-    return str(g.get("language") or _begun() or db.instance().default_language)
+    return str(g.get("language") or _named() or db.instance().default_language)
 
 
-def _begun() -> str:
-    """The language with which an address begins that leads to no page; "" where it begins with none."""
-    if not (has_request_context() and request.routing_exception):
+def _named() -> str:
+    """The language that an address names by itself, before anything has looked at it; "" where it names none.
+
+    One that leads to no page may begin with it, and a program that is refused at the door has its `lang`.
+    """
+    if not has_request_context():
         return ""
-    first = request.path.split("/", 2)[1]
+    first = request.path.split("/", 2)[1] if request.routing_exception else params.arguments().get("lang", "")
     return first if first in db.instance().languages else ""
 
 

@@ -19,7 +19,7 @@ from layers.snapshot import Numbers, Ordinals
 ENOUGH = 100_000
 """So many rows and corners are not divided further. Another number is another rounding.
 
-Estonia with 20,000 areas has twelve such quarters, and takes a tenth more of the processors than in one
+A country of 20,000 areas has twelve such quarters, and takes a tenth more of the processors than in one
 piece; with 12,000 it takes two thirds more.
 """
 _LEAST_M = 64.0

@@ -120,7 +120,7 @@ def see(response, url=""):
 
 
 def look(client, url):
-    return see(client.get(url), url)
+    return see(client.get(url, buffered=True), url)  # A file that is sent is closed.
 
 
 def inside(page):

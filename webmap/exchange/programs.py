@@ -34,7 +34,7 @@ def _doors() -> list[Door]:
     lang, west_south = i18n.language(), db.instance().bounds
     lon, lat = (round((low + high) / 2, 2) for low, high in (west_south[::2], west_south[1::2]))
     here = f"lat={lat}&lon={lon}&lang={lang}"
-    role = next((one.key for one in db.instance().roles), "sos")
+    role = next((one.key for one in db.instance().roles), "")
     body = _any_body()
     calendar = url_for("pages.trainings.feed", language=lang)
     told = [
@@ -66,7 +66,7 @@ def _doors() -> list[Door]:
             "/api/find-service",
             "OpenAPI 3.1",
             N_("Whom one service leads to from a place, as LoST below says it."),
-            f"/api/find-service?service={role}&{here}",
+            f"/api/find-service?service={role}&{here}" if role else "",
         ),
         Door(
             "/api/openapi.json",

@@ -223,7 +223,7 @@ def test_an_unchanged_file_is_not_sent_again(client):
         ("settlement/9999999", 404, "There is no place “9999999”."),
         ("municipality/0184?as_of=2001", 404, "was not there on 1 January 2001. Name a day"),
         ("municipality/0184.pdf?as_of=2001", 404, "was not there on 1 January 2001. Name a day"),
-        ("county/0037", 404, "Sellel aadressil ei ole lehte."),
+        ("county/0037", 404, "There is no page at this address."),
         ("municipality/0184?as_of=2018-13", 400, "“as_of” is a date"),
     ],
 )

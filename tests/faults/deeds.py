@@ -78,6 +78,7 @@ def browser(world, token=TOKEN):
         client.set_cookie("session", token)
         yield client
     finally:
+        app.logger.disabled = False
         app.extensions["house"].engine.dispose()
 
 

@@ -337,6 +337,7 @@ def _site(stage, store, name="edit"):
             client = app.test_client(use_cookies=False)
             yield world, client, lambda urls=promises.PAGES: _seen(client, urls)
         finally:
+            app.logger.disabled = False
             app.extensions["house"].engine.dispose()
             strikes.unset_clock()
 

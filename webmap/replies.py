@@ -153,7 +153,10 @@ def _more(voice: Voice, place: Place, as_of: date) -> list[Sized]:
 
 def answered(place: Place, *, as_of: date, today: date) -> Answer:
     """The answer before it is put into words."""
-    voice = _voice(today)
+    return _answered(_voice(today), place, as_of)
+
+
+def _answered(voice: Voice, place: Place, as_of: date) -> Answer:
     return answers.answer(
         voice.known, db.instance(), place=place, as_of=as_of, more=_more(voice, place, as_of)
     )
@@ -162,7 +165,7 @@ def answered(place: Place, *, as_of: date, today: date) -> Answer:
 def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worry | None = None) -> Shape:
     """The answer in this request's language. `today` is the day against which ages are told."""
     voice = _voice(today)
-    found = answered(place, as_of=as_of, today=today)
+    found = _answered(voice, place, as_of)
     shore = _shore(voice, found)
     best = _best(voice, _compared(found), as_of)
     roles = [_role(voice, one, shore, best.get(one.role.key)) for one in found.roles]

@@ -19,11 +19,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from werkzeug.wsgi import ClosingIterator
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # The tests are not installed.
@@ -51,7 +52,9 @@ class Counted:
             return start(status, *rest)
 
         environ.pop("HTTP_ACCEPT_ENCODING", None)
-        return self.app.wsgi_app(environ, begin)
+        # Schemathesis closes no answer, and a file that is sent would stay open.
+        with closing(ClosingIterator(self.app.wsgi_app(environ, begin))) as answer:
+            return [*answer]
 
 
 @contextmanager

@@ -398,7 +398,7 @@ def _hsds_paths(ask: "_Asker") -> Schema:
     yes = {"type": "string", "enum": ["true", "false"]}
     full = _asked("full", yes, "Whole, with all that belongs to them; at most 50 at once.")
     full_service = _asked("full_service", yes, "Their services whole.")
-    search = _asked("search", {"type": "string", "maxLength": 100}, "Words in the name, as one typed them.")
+    search = _asked("search", _TEXT, "Words in the name, as one typed them: the first 100 letters.")
     taxonomy = _asked("taxonomy_id", _TEXT, "Only of a term of this taxonomy.")
     terms = [search, _asked("taxonomy_term_id", _TEXT, "Only of this term."), taxonomy]
     chosen = [

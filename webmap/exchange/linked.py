@@ -107,7 +107,7 @@ def of_body(found: Body) -> Shape:
 def of_area(found: Area) -> Shape:
     here, facts = _page("area", kind=found.kind, code=found.code), found.facts
     own = i18n.plain(found.names)
-    people = facts.get("population")
+    people = str(facts.get("population", ""))
     said = {
         "@type": "AdministrativeArea",
         "@id": f"{here}#thing",
@@ -126,7 +126,7 @@ def of_area(found: Area) -> Shape:
                 "measurementTechnique": str(facts.get("population_as_of", "")),
             }
         )
-        if people
+        if people.isdecimal()
         else "",
         "mainEntityOfPage": _document(here, found.source.as_of, found.source.confirmed, [vars(found.source)]),
     }

@@ -95,6 +95,8 @@ def test_no_form_is_taken_without_its_seal_or_from_another_site_by_whoever_is_si
     before = counted(door)
     good = seal(client, "/en/account")
     for rule in door.app.url_map.iter_rules():
+        if rule.endpoint == "lost.lost":
+            continue  # A question that any site may put, and that changes nothing.
         for method in sorted({*rule.methods} & {*UNSAFE}):
             tries = [
                 {"headers": {"Origin": "https://evil.example"}, "data": {"csrf_token": good}},

@@ -149,7 +149,9 @@ def _watch_commits(world, states):
         strikes.tell(state=digest)
         if digest not in known:
             known.add(digest)
-            strikes.tell(of=digest, pages=pages(world))
+            shown = pages(world)
+            if world.digest() == digest:  # Else another process went on, and these are pages of its state.
+                strikes.tell(of=digest, pages=shown)
 
     DefaultDialect.do_commit = heard
 

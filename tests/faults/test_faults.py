@@ -17,6 +17,7 @@ OFTEN = {
     "kill −9, edit (sqlite)": 5,
     "kill −9, import by command (sqlite)": 5,
     "kill −9, restore (sqlite)": 3,
+    "kill −9, set-up by two (sqlite)": 2,
     "kill −9, migration (sqlite)": 3,
     "full disk, edit": 2,
     "read-only disk, edit": 1,

@@ -112,7 +112,7 @@ def test_a_pack_that_fails_leaves_no_file_and_keeps_an_older_one(app, estonia, s
 
     with an_app(estonia, state, lost) as app:
         for folder in (tmp_path / "new" / "pack", older):
-            with pytest.raises(LayersError, match="4"):
+            with pytest.raises(LayersError, match="lõpetas järjest 4 töölist"):
                 pack.write(app, VORU, folder, language="et")
 
     assert lost.met

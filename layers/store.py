@@ -7,7 +7,6 @@ otherwise SQLite answers "database is locked" (18 of 24 first starts failed so w
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
-from layers import columns
+from layers import columns, disk
 from layers.errors import BadStoreAddress, NotScrubbed, StoreBroken, StoreDamaged, StoreNotReady
 from layers.model import Base, Confirmation, Edition, Revision
 
@@ -32,7 +31,6 @@ _CONNECT_PATIENCE_S = 10
 # What has been acknowledged is on the disk: NORMAL would lose the last changes when the power fails. A commit
 # takes 4.3 ms instead of 0.01.
 _PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000")
-_STALE_S = 86_400
 _DAMAGED = ("not a database", "malformed")
 _MOST_LOOKED_THROUGH_BYTES = 1 << 30  # Looking through so many takes seconds.
 
@@ -62,7 +60,7 @@ def _open_sqlite(url: str) -> Engine:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreBroken(place=file, reason=error.strerror) from error
-    engine = create_engine(url)
+    engine = create_engine(url, connect_args={"factory": _Link})
     if file and file != ":memory:":
         event.listen(engine, "do_connect", lambda *_: _make_if_none(Path(file)))
     event.listen(engine, "connect", _prepare_sqlite)
@@ -80,10 +78,7 @@ def _make_if_none(file: Path) -> None:
         if file.is_file() and not file.stat().st_size:
             raise StoreDamaged(place=file, reason="it is empty")
         return
-    for left in file.parent.glob(f".{file.name}.*.new*"):  # By one that was killed.
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _STALE_S:
-                left.unlink()
+    disk.sweep(file.parent, f".{file.name}.*.new*")
     growing = file.with_name(f".{file.name}.{os.getpid()}.new")
     try:
         with closing(sqlite3.connect(growing)) as made:
@@ -97,10 +92,27 @@ def _make_if_none(file: Path) -> None:
             growing.unlink()
 
 
+class _Cursor(sqlite3.Cursor):
+    """Reads what SQLite says of a damaged name, which repeats its damaged bytes and is no text to Python."""
+
+    def execute(self, *asked: Any) -> "_Cursor":
+        try:
+            return super().execute(*asked)
+        except UnicodeDecodeError as error:
+            said = error.object.decode(errors="backslashreplace")
+            raise sqlite3.DatabaseError(said) from error
+
+
+class _Link(sqlite3.Connection):
+    def cursor(self, factory: Any = None) -> Any:
+        return super().cursor(factory or _Cursor)
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy says BEGIN itself, so that it can say IMMEDIATE.
+    cursor = connection.cursor()
     for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+        cursor.execute(f"PRAGMA {pragma}")
     for name, function in columns.index_functions().items():
         connection.create_function(name, 1, function, deterministic=True)
 

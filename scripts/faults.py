@@ -16,8 +16,6 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,19 +26,7 @@ import problems
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # The tests are not installed.
 
-from tests.faults import deeds, kinds, promises, worlds  # noqa: E402
-
-
-@contextmanager
-def stages() -> Iterator[Any]:
-    """Where worlds are copied from, warmed, on every store that is there."""
-    with worlds.a_server() as server:
-        stage = worlds.Stage(server, load=deeds.loaded)
-        try:
-            deeds.warm(stage)
-            yield stage
-        finally:
-            stage.close()
+from tests.faults import deeds, kinds, promises  # noqa: E402
 
 
 def done_before(log: Path | None, seed: int) -> dict[int, tuple[str, str]]:
@@ -78,7 +64,7 @@ def table(found: dict[int, tuple[str, str]]) -> str:
 def run(asked: argparse.Namespace) -> int:
     part, parts = (int(number) for number in asked.part.split("/"))
     found = done_before(asked.log, asked.seed)
-    with stages() as stage:
+    with deeds.stages() as stage:
         wanted = [kind for kind in kinds.every(stage) if asked.only in kind.name]
         if not wanted:
             raise problems.Problem(f"There is no kind of fault “{asked.only}” here.")

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 from layers import catalog, confirmations, dates, linkcheck, store
 from layers.errors import LayersError
 from layers.linkcheck import Manners
-from webmap.keeping import INSTANCE, set_up, settings
+from webmap.keeping import ADDRESS, INSTANCE, set_up, settings
 
 
 @click.command("confirm-links")
@@ -23,12 +22,7 @@ from webmap.keeping import INSTANCE, set_up, settings
     "--days", default=60, show_default=True, type=click.IntRange(1, 366), help="How long the links work."
 )
 @click.option("--lang", "language", default="", help="The language of the page; default: the instance's own.")
-@click.option(
-    "--address",
-    default="http://127.0.0.1:8080/",
-    show_default=True,
-    help="Where others reach this map: the links lead there.",
-)
+@ADDRESS
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The CSV to write."
 )
@@ -36,8 +30,6 @@ def confirm_links(
     instance: Path | None, layer: str, county: str, days: int, language: str, address: str, out: Path
 ) -> None:
     """Writes a signed link for every organisation: who has it may say that the facts are right, once."""
-    if not re.match(r"https?://[^/]", address):
-        raise click.BadParameter("It begins with http:// or https:// and a host.", param_hint="--address")
     chosen = settings(instance)
     set_up(chosen, quietly=True)
     from layers.exports import harmless

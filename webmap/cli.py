@@ -1,7 +1,6 @@
 """The console command: `turvakaart serve`, `setup`, `answer`, `card`, `account`, `data update`."""
 
 import json
-import re
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,8 @@ from layers import catalog
 from layers.errors import BadInstance, LayersError
 from layers.gaps.cluster import Options
 from webmap import checking, clerk, engines, forgetting, founding, keeping
+from webmap.keeping import ADDRESS, set_up
 from webmap.keeping import INSTANCE as _INSTANCE
-from webmap.keeping import set_up
 from webmap.keeping import settings as _settings
 from webmap.settings import Settings
 
@@ -133,12 +132,7 @@ def history(instance: Path | None, key: str, as_json: bool, **asked: str) -> Non
 @click.argument("code")
 @click.option("--lang", "language", default="", help="The language of the card; default: the instance's own.")
 @click.option("--as-of", "day", default="", help="The day of the card, as 2026-11-22; default: today.")
-@click.option(
-    "--address",
-    default="http://127.0.0.1:8080/",
-    show_default=True,
-    help="Where others reach this map: the QR code leads there.",
-)
+@ADDRESS
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The PDF to write."
 )
@@ -146,8 +140,6 @@ def card(
     instance: Path | None, kind: str, code: str, language: str, day: str, address: str, out: Path
 ) -> None:
     """Writes the safety card of a place: one A4 page for the wall of the village hall."""
-    if not re.match(r"https?://[^/]", address):
-        raise click.BadParameter("It begins with http:// or https:// and a host.", param_hint="--address")
     settings = _settings(instance)
     set_up(settings)
     from webmap import cards, create_app

@@ -1,6 +1,5 @@
 """The commands by which something is erased for good: `turvakaart erase`, `turvakaart erasures`."""
 
-import os
 import secrets
 import sys
 from collections.abc import Iterable
@@ -10,13 +9,13 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from layers import catalog, erasures, store, tiles
+from layers import disk, erasures, store, tiles
 from layers.catalog import Instance
 from layers.erasures import KEY_BYTES, THINGS, WORDS, Erased
 from layers.errors import LayersError, NotScrubbed
 from layers.tiles import Shelf
 from webmap import downloads
-from webmap.keeping import INSTANCE, settings
+from webmap.keeping import INSTANCE, opened, settings
 from webmap.settings import Settings
 
 _KINDS = click.Choice([*THINGS, WORDS])
@@ -37,7 +36,8 @@ def erase(instance: Path | None, kind: str, what: str, by: str, reason: str, wri
     chosen = settings(instance)
     wanted = sys.stdin.readline().strip() if what == "-" else what
     try:
-        read, engine = _opened(chosen)
+        read, engine = opened(chosen)
+        store.set_up(engine)
         receipt = _erased(engine, read, kind, wanted, by=by, reason=reason, chosen=chosen, write=write)
         for name, rows in receipt.found.items():
             click.echo(f"  {name}: {rows} rows")
@@ -120,7 +120,8 @@ def erasures_(instance: Path | None, check: bool, asked: tuple[str, str] | None,
     """Lists what has been erased when and by whom, never what it was, and proves that it is gone."""
     chosen = settings(instance)
     try:
-        read, engine = _opened(chosen)
+        read, engine = opened(chosen)
+        store.set_up(engine)
         with store.writing(engine, srid=read.metric_crs) as session:
             listed = erasures.ledger(session)
             is_there = erasures.is_erased(session, *asked) if asked else True
@@ -142,23 +143,10 @@ def erasures_(instance: Path | None, check: bool, asked: tuple[str, str] | None,
         raise click.exceptions.Exit(1)
 
 
-def _opened(chosen: Settings) -> tuple[Instance, Engine]:
-    read = catalog.read_instance(chosen.instance)
-    engine = store.open_store(chosen.store_url(read.key))
-    store.set_up(engine)
-    return read, engine
-
-
 def _write_ledger(file: Path, entries: list[Erased]) -> None:
-    """All of the ledger, whole or not at all, for its owner alone."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    growing = file.with_name(f".{file.name}.{os.getpid()}.part")
-    opened = os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(opened, "w", encoding="utf-8") as into:
-        into.write(erasures.written(entries))
-        into.flush()
-        os.fsync(into.fileno())
-    growing.replace(file)
+    with disk.whole(file) as into:
+        into.write(erasures.written(entries).encode())
 
 
 def _tell_left(engine: Engine, read: Instance, what: str, chosen: Settings) -> None:

@@ -1,6 +1,7 @@
 """The commands that keep a store: `turvakaart backup`, `turvakaart restore`; how any of them sets it up."""
 
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from layers import catalog, erasures, imports, store, tiles
+from layers import catalog, disk, erasures, imports, store, tiles
 from layers.backups import archive, restoring, saving
 from layers.backups.archive import Backup
 from layers.catalog import Instance
@@ -22,6 +23,21 @@ INSTANCE = click.option(
     "--instance",
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder of the country to show; default: data/ee.",
+)
+
+
+def _reached(_context: click.Context, _option: click.Parameter, address: str) -> str:
+    if not re.match(r"https?://[^/]", address):
+        raise click.BadParameter("It begins with http:// or https:// and a host.")
+    return address
+
+
+ADDRESS = click.option(
+    "--address",
+    default="http://127.0.0.1:8080/",
+    show_default=True,
+    callback=_reached,
+    help="Where others reach this map: links and codes lead there.",
 )
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -87,7 +103,7 @@ def backup(instance: Path | None, file: Path, force: bool, with_instance: bool) 
     Sessions are left out, and so are map tiles, which are made of the rest.
     """
     try:
-        read, engine = _opened(settings(instance))
+        read, engine = opened(settings(instance))
         made = saving.save(
             engine,
             read,
@@ -143,7 +159,7 @@ def _restore_both(found: Backup, folder: Path, *, write: bool) -> None:
         raise click.ClickException("The backup holds no instance: it was made without --with-instance.")
     if folder.exists():
         raise click.ClickException(f"{folder} is there already. Name a new folder.")
-    growing = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    growing = disk.growing(folder)
     try:
         found.unpack(growing)
         read = catalog.read_instance(growing)
@@ -202,7 +218,8 @@ def _is_absent(chosen: Settings, read: Instance) -> bool:
     return file is not None and not file.exists()
 
 
-def _opened(chosen: Settings) -> tuple[Instance, Engine]:
+def opened(chosen: Settings) -> tuple[Instance, Engine]:
+    """An instance as its files say it, and its store as it is."""
     read = catalog.read_instance(chosen.instance)
     return read, store.open_store(chosen.store_url(read.key))
 

@@ -9,7 +9,6 @@ cryptography.
 import hmac
 import os
 import secrets
-import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
@@ -18,10 +17,10 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from layers import disk
 from layers.errors import N_, Unavailable
 
 _KEY_BYTES = 32
-_STALE_S = 86_400
 _NONCE_BYTES = 12
 
 
@@ -100,9 +99,7 @@ def key(file: Path) -> str:
 
 def _make(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    for left in file.parent.glob(f"{file.name}.*"):  # By one that was killed.
-        if time.time() - left.stat().st_mtime > _STALE_S:
-            left.unlink(missing_ok=True)
+    disk.sweep(file.parent, f"{file.name}.*")
     new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as made:
         made.write(secrets.token_urlsafe(_KEY_BYTES))
@@ -114,14 +111,4 @@ def _make(file: Path) -> None:
             file.hardlink_to(new)
     finally:
         new.unlink()
-    _reach_disk(file.parent)
-
-
-def _reach_disk(folder: Path) -> None:
-    """Waits until the name is on the disk as well: another key would lose every link and person."""
-    if os.name != "nt":
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+    disk.reach(file.parent)  # Another key would lose every link and person.

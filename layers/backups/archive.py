@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
+from layers import disk
 from layers.backups.rows import Columns
 from layers.errors import N_, Invalid, LayersError
 
@@ -29,7 +29,6 @@ _SEALED_BYTES = 71
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 29
 _LARGEST_MANIFEST = 1 << 26
-_STALE_S = 86_400
 
 
 class BadBackup(Invalid):
@@ -124,7 +123,7 @@ class Writer:
 def written(file: Path, *, replace: bool) -> Iterator[Writer]:
     """A new backup under this name: there whole at the end, or not at all.
 
-    It grows beside it under another name, reaches the disk, and is renamed then. Only its owner may read it.
+    Only its owner may read it.
 
     Raises:
         FileThere: the name is taken, and may not be replaced.
@@ -132,40 +131,26 @@ def written(file: Path, *, replace: bool) -> Iterator[Writer]:
     """
     if file.exists() and not replace:
         raise FileThere(file=file)
-    growing = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        _sweep(file)
-        with os.fdopen(os.open(growing, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as stream:
+        with disk.whole(file) as stream:
             with ZipFile(stream, "w") as packed:
                 packed.comment = b" " * _SEALED_BYTES
                 yield Writer(packed)
             _seal(stream)
-        if file.exists() and not replace:
-            raise FileThere(file=file)
-        growing.replace(file)
-        _reach_disk(file.parent)
+            if file.exists() and not replace:
+                raise FileThere(file=file)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename and Path(error.filename) != growing else ""
+        is_own = not error.filename or Path(error.filename) == disk.growing(file)
+        where = "" if is_own else f"{error.filename}: "
         raise NotWritten(file=file, reason=f"{where}{error.strerror or error}") from error
-    finally:
-        growing.unlink(missing_ok=True)
-
-
-def _sweep(file: Path) -> None:
-    """Removes what earlier backups of this name left when their process was killed, after a day."""
-    for left in file.parent.glob(f".{file.name}.*.part"):
-        if time.time() - left.stat().st_mtime > _STALE_S:
-            left.unlink(missing_ok=True)
 
 
 def _seal(stream: IO[bytes]) -> None:
-    """Writes the checksum of everything before it into the last bytes, and waits for the disk."""
+    """Writes the checksum of everything before it into the last bytes."""
     end = stream.seek(0, os.SEEK_END) - _SEALED_BYTES
     digest = _digest(stream, end)
     stream.seek(end)
     stream.write(b"sha256:" + digest.encode())
-    stream.flush()
-    os.fsync(stream.fileno())
 
 
 def _digest(stream: IO[bytes], end: int) -> str:
@@ -175,16 +160,6 @@ def _digest(stream: IO[bytes], end: int) -> str:
         digest.update(block)
         end -= len(block)
     return digest.hexdigest()
-
-
-def _reach_disk(folder: Path) -> None:
-    if os.name == "nt":
-        return  # A folder cannot be opened there.
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def check_room(folder: Path, needed: int) -> None:

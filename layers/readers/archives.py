@@ -3,21 +3,19 @@
 import shutil
 import stat
 import tempfile
-import time
 import weakref
 import zipfile
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from layers import disk
 from layers.errors import N_
 from layers.readers import cells
 from layers.readers.plain import MB, Limits, Unreadable
 
 _CHUNK = 1 << 20
 _PREFIX = "turvakaart-"
-_STALE_S = 86_400
 
 
 class Place:
@@ -33,11 +31,8 @@ class Place:
 
 
 def _sweep() -> None:
-    """Removes what processes that were killed have left, after a day."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}????????"):
-        with suppress(OSError):
-            if time.time() - left.lstat().st_mtime > _STALE_S:
-                shutil.rmtree(left, ignore_errors=True)
+    for left in disk.stale(Path(tempfile.gettempdir()), f"{_PREFIX}????????"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 @dataclass(frozen=True)

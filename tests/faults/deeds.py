@@ -69,17 +69,36 @@ def commanded(*line, what="all"):
 
 
 @contextmanager
-def browser(world, token=TOKEN):
-    """A browser of a steward (or with the partner's token) at this world's site."""
+def site(world):
+    """This world's site; what it writes to its log is for who keeps the server."""
     app = create_app(world.settings)
-    app.logger.disabled = True  # What it writes there is for who keeps the server.
+    app.logger.disabled = True
     try:
-        client = app.test_client()
-        client.set_cookie("session", token)
-        yield client
+        yield app
     finally:
         app.logger.disabled = False
         app.extensions["house"].engine.dispose()
+
+
+@contextmanager
+def browser(world, token=TOKEN):
+    """A browser of a steward (or with the partner's token) at this world's site."""
+    with site(world) as app:
+        client = app.test_client()
+        client.set_cookie("session", token)
+        yield client
+
+
+@contextmanager
+def stages():
+    """Where worlds are copied from, warmed, on every store that is there."""
+    with worlds.a_server() as server:
+        stage = worlds.Stage(server, load=loaded)
+        try:
+            warm(stage)
+            yield stage
+        finally:
+            stage.close()
 
 
 def answered(answer, *, right=303):

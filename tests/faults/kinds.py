@@ -24,7 +24,6 @@ from tests.faults import deeds, promises, reader, strikes
 from tests.faults.deeds import DEEDS
 from tests.faults.promises import Broken, check
 from tests.faults.strikes import Strike
-from webmap import create_app
 
 _ODD = [
     *(timedelta(hours=hours) for hours in (-25, -1, 1, 25)),
@@ -331,14 +330,11 @@ def _site(stage, store, name="edit"):
     """A world, and a browser at its site in this very process, which has seen the pages."""
     with copied(stage, DEEDS[name], store) as (world, _):
         strikes.set_clock(strikes.NOW)
-        app = create_app(world.settings)
-        app.logger.disabled = True  # What it writes there is for who keeps the server.
         try:
-            client = app.test_client(use_cookies=False)
-            yield world, client, lambda urls=promises.PAGES: _seen(client, urls)
+            with deeds.site(world) as app:
+                client = app.test_client(use_cookies=False)
+                yield world, client, lambda urls=promises.PAGES: _seen(client, urls)
         finally:
-            app.logger.disabled = False
-            app.extensions["house"].engine.dispose()
             strikes.unset_clock()
 
 

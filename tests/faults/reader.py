@@ -41,7 +41,7 @@ def digest_of_file(file):
                 wrong = [row[0] for row in connection.execute("PRAGMA integrity_check")]
                 wrong = [] if wrong == ["ok"] else wrong
                 wrong += [str(row) for row in connection.execute("PRAGMA foreign_key_check")]
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # It repeats a damaged name.
                 wrong = [str(error)]
             if wrong:
                 raise Damaged(wrong[0])

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from tests.conftest import NO_POSTGIS, lacking
-from tests.faults import deeds, kinds, promises, reader, strikes, worlds
+from tests.faults import deeds, kinds, promises, reader, strikes
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,13 +39,8 @@ OFTEN = {
 
 @pytest.fixture(scope="module")
 def stage():
-    with worlds.a_server() as server:
-        stage = worlds.Stage(server, load=deeds.loaded)
-        try:
-            deeds.warm(stage)
-            yield stage
-        finally:
-            stage.close()
+    with deeds.stages() as stage:
+        yield stage
 
 
 @pytest.fixture

@@ -390,6 +390,22 @@ def test_a_page_that_is_damaged_in_the_middle_is_found_at_the_start(tmp_path):
     assert file.read_bytes() == body
 
 
+@WORK
+def test_a_damaged_name_that_is_no_text_is_told_as_damage(tmp_path, work):
+    file = tmp_path / "store.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE somewhere (name TEXT)")
+    connection.close()
+    body = file.read_bytes()
+    body = body.replace(b"tablesomewheresomewhere", b"tablesomew\xf5eresomewhere")
+    file.write_bytes(body.replace(b"CREATE TABLE", b"xREATE TABLE"))
+
+    found = told(work, store.open_store(f"sqlite:///{file}"))
+
+    reason = r"malformed database schema (somew\xf5ere)"
+    assert found == f"The store {file} cannot be used: {reason}{REMEDY}"
+
+
 def test_what_is_committed_has_reached_the_disk(tmp_path):
     engine = store.open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
     with engine.connect() as connection:

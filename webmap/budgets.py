@@ -96,7 +96,7 @@ class Counts:
 
             try:
                 return _spend(self._shared, whole, budget, who)
-            except StorageError:
+            except (StorageError, OSError):  # Refused connections to memcached come as they are.
                 self._rests_until = time.monotonic() + _REST_S
                 meters.here().store_failed("limits")
         if self._own is None:

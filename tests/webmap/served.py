@@ -54,6 +54,14 @@ def free_port():
         return found.getsockname()[1]
 
 
+def until(is_so):
+    """Asks again and again, for ten seconds at most."""
+    latest = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < latest
+        time.sleep(0.001)
+
+
 @contextmanager
 def serving(folder, state, *, workers=2, port=0, options=(), **settings):
     """Runs until the block ends; every setting is a WEBMAP_… in small letters."""

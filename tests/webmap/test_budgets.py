@@ -1,15 +1,18 @@
 """Who asks too often waits, and nobody else: by address, by account, by kind of work, over all processes."""
 
-import threading
+import shlex
+import shutil
+import socket
+import subprocess
 
 import pytest
-from fakeredis import TcpFakeServer
 from flask import g
-from limits.storage import storage_from_string
 
 from tests import make
+from tests.conftest import lacking
 from tests.webmap import site
 from tests.webmap.desk import Door
+from tests.webmap.served import free_port, until
 from webmap import budgets
 from webmap.budgets import BadLimitsStore, Counts
 from webmap.settings import BUDGETS, BadLimits, Settings, TooFew
@@ -33,19 +36,51 @@ def fresh(app):
     app.extensions["budgets"] = Counts(Settings(limits=RATES).budgets())
 
 
+SHARED = {
+    "redis": ("redis-server", "--port {port} --bind 127.0.0.1 --save '' --appendonly no"),
+    "valkey": ("redis-server", "--port {port} --bind 127.0.0.1 --save '' --appendonly no"),
+    "memcached": ("memcached", "-p {port} -l 127.0.0.1 -U 0 -u nobody"),
+}
+"""By the kind of its address, a server and how it is started. Redis stands in for Valkey, its kin."""
+
+
+@pytest.fixture(scope="module", params=SHARED)
+def shared(request, tmp_path_factory):
+    """The address of a store that processes and hosts share."""
+    program, options = SHARED[request.param]
+    found = shutil.which(program)
+    if found is None:
+        lacking(request.config, f"There is no {program} here: install it to test limits that hosts share.")
+    port = free_port()
+    line = [found, *shlex.split(options.format(port=port))]
+    with subprocess.Popen(
+        line, cwd=tmp_path_factory.mktemp("shared"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            address = f"{request.param}://127.0.0.1:{port}"
+            until(lambda: is_there(port))
+            yield address
+        finally:
+            server.terminate()
+
+
+def is_there(port):
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
-def redis():
-    """A server that speaks as Redis does."""
-    with TcpFakeServer(("127.0.0.1", 0), server_type="redis") as server:
-        server.daemon_threads = server.block_on_close = False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"redis://127.0.0.1:{server.server_address[1]}?protocol=2"
-        # This server ends a connection after an error, also after “I do not know this script yet”.
-        for script in vars(storage_from_string(url)).values():
-            if hasattr(script, "registered_client"):
-                script.registered_client.script_load(script.script)
-        yield url
-        server.shutdown()
+def counting():
+    """Makes counts, and closes their connections after the test."""
+    made = []
+
+    def make(*asked, **options):
+        made.append(Counts(*asked, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one._shared.storage.storage.close()
 
 
 def ask(app, path, address=FAR, method="GET", **headers):
@@ -135,8 +170,8 @@ def test_processes_share_what_the_memory_grants():
     assert [halves.spend("every", FAR) == 0 for _ in range(4)] == [True, True, True, False]
 
 
-def test_processes_with_one_store_grant_the_whole_together(redis):
-    first, second = (Counts({"every": "5/minute"}, redis, processes=2) for _ in range(2))
+def test_processes_with_one_store_grant_the_whole_together(shared, counting):
+    first, second = (counting({"every": "5/minute"}, shared, processes=2) for _ in range(2))
 
     granted = [one.spend("every", FAR) == 0 for one in (first, second) * 3]
 
@@ -144,20 +179,27 @@ def test_processes_with_one_store_grant_the_whole_together(redis):
     assert second.spend("every", OTHER) == 0
 
 
-def test_a_store_that_does_not_answer_limits_less_and_refuses_nobody_else(app):
-    counts = Counts({"every": "4/minute"}, "redis://127.0.0.1:1", processes=2)
+@pytest.mark.parametrize("kind", SHARED)
+def test_a_store_that_does_not_answer_limits_less_and_refuses_nobody_else(app, kind, counting):
+    counts = counting({"every": "4/minute"}, f"{kind}://127.0.0.1:1", processes=2)
+    before = failures(app)
     with app.test_request_context("/"):
         granted = [counts.spend("every", FAR) == 0 for _ in range(3)]
 
     assert granted == [True, True, False]
-    assert 'turvakaart_store_errors_total{kind="limits"} 1.0' in app.extensions["meters"].text().decode()
+    assert failures(app) == before + 1
 
 
-def test_a_shared_store_learns_no_address(app, redis):
-    app.extensions["budgets"] = shared = Counts({"every": "4/minute"}, redis)
+def failures(app):
+    said = app.extensions["meters"].text().decode()
+    return float(said.partition('turvakaart_store_errors_total{kind="limits"} ')[2].split("\n")[0] or 0)
+
+
+def test_a_shared_store_learns_no_address(app, shared, counting):
+    app.extensions["budgets"] = counts = counting({"every": "4/minute"}, shared)
     with app.test_request_context("/"):
         g.language = "en"
-        who = budgets._who(shared, FAR)
+        who = budgets._who(counts, FAR)
 
     assert FAR not in who
     assert len(who) == 43

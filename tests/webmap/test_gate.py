@@ -7,6 +7,7 @@ import pytest
 
 from tests import make
 from tests.webmap import site
+from tests.webmap.served import until
 from webmap import budgets, porch
 from webmap.gate import Full, Gate, Lane
 from webmap.logbook import Logbook
@@ -21,13 +22,6 @@ def waiting(lane, number):
         threads.append(thread)
         until(lambda name=name: len(lane._queue) == name + 1)
     return came, threads
-
-
-def until(is_so):
-    latest = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < latest
-        time.sleep(0.001)
 
 
 def test_who_waits_comes_in_one_by_one_in_the_order_of_coming():

@@ -4,7 +4,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, jsonify, render_template
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
@@ -13,7 +13,7 @@ from layers.cooperation import Network, Tie
 from layers.geo import Place
 from layers.places import Body
 from layers.practices import Case
-from webmap import context, db, i18n, names, params
+from webmap import context, db, i18n, names, packed, params
 from webmap.db import House, Revisions
 from webmap.planning import chart, tables
 
@@ -100,9 +100,7 @@ def features() -> ResponseReturnValue:
         for body in (tie.first, tie.second):
             partners.setdefault(body.key, []).append(tie)
     dots = [_dot(body, body.place, partners[key]) for key, body in sorted(bodies.items()) if body.place]
-    response = jsonify({"type": "FeatureCollection", "features": [*drawn, *dots]})
-    response.mimetype = "application/geo+json"
-    return response
+    return packed.features([*drawn, *dots])
 
 
 def _line(tie: Tie, first: Place, second: Place) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import shapely
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
+from flask import Blueprint, Response, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -14,7 +14,7 @@ from layers.compared import Pair
 from layers.editions import EditionNotFound
 from layers.errors import N_, LayersError, NotAllowed
 from layers.places import Edition
-from webmap import context, db, histories, i18n, params, signin, stewards
+from webmap import context, db, histories, i18n, packed, params, signin, stewards
 from webmap.account.frame import moment
 from webmap.planning import chart
 
@@ -126,9 +126,7 @@ def _features(pairs: list[Pair]) -> Response:
                         "properties": {"title": name, "state": state, "lines": []},
                     }
                 )
-    response = jsonify({"type": "FeatureCollection", "features": found})
-    response.mimetype = "application/geo+json"
-    return response
+    return packed.features(found)
 
 
 def _edition(number: int) -> Edition:

@@ -1,6 +1,9 @@
-"""Answers that are compressed once and kept so, and sent as they are to whoever takes gzip."""
+"""How data are sent: as GeoJSON, compressed once and kept so, or not at all to whoever has them already."""
 
 import gzip
+import json
+from collections.abc import Iterable
+from typing import Any
 
 from flask import Response, request
 
@@ -12,6 +15,19 @@ _CONDITIONS = frozenset(
 def pack(body: bytes) -> bytes:
     """The same bytes at every time: what is kept and compared."""
     return gzip.compress(body, compresslevel=9, mtime=0)
+
+
+def collection(features: Iterable[dict[str, Any]]) -> str:
+    """Features as the text of a GeoJSON collection."""
+    return json.dumps({"type": "FeatureCollection", "features": [*features]}, ensure_ascii=False)
+
+
+def geojson(text: str) -> Response:
+    return Response(text, mimetype="application/geo+json")
+
+
+def features(found: Iterable[dict[str, Any]]) -> Response:
+    return geojson(collection(found))
 
 
 def for_anybody(response: Response) -> Response:

@@ -17,7 +17,7 @@ from layers.gaps import bridges
 from layers.gaps import zones as grounds
 from layers.gaps.bridges import Actor, Isolate, Levels, Neighbours, Pair
 from layers.practices import Case
-from webmap import context, db, i18n, names, params
+from webmap import context, db, i18n, names, packed, params
 from webmap.db import House, Revisions
 from webmap.planning import chart, missing, tables, zoned
 from webmap.planning.frame import bp
@@ -81,7 +81,7 @@ def who_never_met() -> ResponseReturnValue:
         return tables.csv([_ROWS[question.view](one) for one in found], name=f"bridges-{question.view}")
     if file == "geojson":
         drawn: Any = features
-        return zoned.features(drawn(found, as_of))
+        return packed.features(drawn(found, as_of))
     return render_template(
         "gaps/bridges.html",
         asked=question,

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from flask import jsonify, render_template
+from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from layers import dates, geo, places
@@ -218,8 +218,7 @@ def _file(form: str, table: str, known: World, question: Question, found: Found)
         {"type": "Feature", "geometry": shape, "properties": row}
         for row, shape in zip(rows, shapes, strict=True)
     ]
-    response = jsonify({"type": "FeatureCollection", "features": features})
-    response.mimetype = "application/geo+json"
+    response = packed.features(features)
     response.headers["Content-Disposition"] = f'attachment; filename="{table}.geojson"'
     return response
 

@@ -20,7 +20,7 @@ from layers.gaps import zones as grounds
 from layers.gaps.missing import COUNTED, GAPS, NOBODY, PRESENT, STATES, UNABLE, Combination, Lack, Term, Total
 from layers.gaps.untried import Circumstance, Evidence, Nearby, Untried
 from layers.places import Body
-from webmap import advice, context, db, fits, i18n, names, params, replies
+from webmap import advice, context, db, fits, i18n, names, packed, params, replies
 from webmap.db import House, Revisions
 from webmap.planning import chart, tables, zoned
 from webmap.planning.frame import bp
@@ -170,7 +170,7 @@ def _roles(question: Question, as_of: date, file: str) -> ResponseReturnValue:
         days = tuple(context.when().items())
         asked_in = (i18n.language(), days, request.script_root)
         text = _drawn(db.house(), db.revisions(), question, as_of, asked_in)
-        return zoned.drawn(text)
+        return packed.geojson(text)
     by_area = question.zone in ("municipality", "county")
     told = missing.totals(found, zoned.base(as_of))
     return render_template(
@@ -437,7 +437,7 @@ def _drawn(
     """The map of a question, as text. The arguments are all that it depends on."""
     every = _lacks(db.house(), db.revisions(), _combination(question), question.zone, question.within, as_of)
     found = [one for one in every if not question.county or one.zone.lies_in(question.county)]
-    return zoned.collection(_features(question, found, as_of))
+    return packed.collection(_features(question, found, as_of))
 
 
 def _points(every: list[Lack]) -> Iterable[Shape]:
@@ -477,7 +477,7 @@ def _methods(question: Question, as_of: date, file: str) -> ResponseReturnValue:
     if file == "csv":
         return tables.csv([_method_row(one) for one in found], name="methods")
     if file == "geojson":
-        return zoned.features(_method_features(found, as_of))
+        return packed.features(_method_features(found, as_of))
     worries = db.instance().worries
     return render_template(
         "gaps/missing.html",

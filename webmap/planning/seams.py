@@ -247,7 +247,7 @@ def _geojson(found: Found) -> str:
         }
         for (label, piece, where), shape in zip(rows, degrees, strict=True)
     ]
-    return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
+    return packed.collection(features)
 
 
 def _file(text: str, mimetype: str, name: str) -> Response:

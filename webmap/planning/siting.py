@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flask import current_app, jsonify, redirect, render_template, request
+from flask import current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
@@ -19,7 +19,7 @@ from layers.gaps import siting as solve
 from layers.gaps.jobs import Job
 from layers.gaps.siting import plans
 from layers.gaps.siting.plans import Plan
-from webmap import context, db, i18n, params, signin
+from webmap import context, db, i18n, packed, params, signin
 from webmap.planning import chart as charts
 from webmap.planning import covered as words
 from webmap.planning import inquiry, sites, spots, tables, world
@@ -345,6 +345,4 @@ def _features(
         lon, lat = geo.degrees_of(np.array([one.point]), srid=srid)[0]
         lines = [gettext("%(people)s people more", people=words.people(one.gain))] if one.gain else []
         made.append(tables.point(lon, lat, state="added", title=f"{number}. {one.name}", lines=lines))
-    response = jsonify({"type": "FeatureCollection", "features": made})
-    response.mimetype = "application/geo+json"
-    return response
+    return packed.features(made)

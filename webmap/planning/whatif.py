@@ -20,7 +20,7 @@ from layers.gaps.scenario import Change, Scenario, Step
 from layers.gaps.supply import Units
 from layers.geo import Place
 from layers.snapshot import Flags
-from webmap import context, db, hits, i18n, params, replies
+from webmap import context, db, hits, i18n, packed, params, replies
 from webmap.planning import chart as charts
 from webmap.planning import covered, tables, world
 from webmap.planning.frame import bp
@@ -311,9 +311,7 @@ def whatif_features() -> ResponseReturnValue:
     known = world.world(params.as_of(args))
     found = _outcome(known, question, question.plan)
     features = [*_people_features(known.people, found, question), *_unit_features(known, found, question)]
-    response = jsonify({"type": "FeatureCollection", "features": features})
-    response.mimetype = "application/geo+json"
-    return response
+    return packed.features(features)
 
 
 def _people_features(people: Demand, found: Outcome, question: Question) -> list[dict[str, Any]]:

@@ -1,13 +1,10 @@
 """What pages about areas share: people, zones and who is there, once for each state of the data."""
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Any
 
 import shapely
-from flask import Response
 
 from layers import contacts, geo, places
 from layers.answers import Way
@@ -150,16 +147,3 @@ def share(part: float, of: float) -> str:
     """A share in percent, to the tenth where it is small."""
     value = 100 * part / of if of else 0.0
     return i18n.number(round(value, 1) if 0 < value < 10 else round(value))
-
-
-def collection(features: Iterable[dict[str, Any]]) -> str:
-    """Features as the text of a GeoJSON collection."""
-    return json.dumps({"type": "FeatureCollection", "features": [*features]}, ensure_ascii=False)
-
-
-def features(found: Iterable[dict[str, Any]]) -> Response:
-    return drawn(collection(found))
-
-
-def drawn(text: str) -> Response:
-    return Response(text, mimetype="application/geo+json")

@@ -145,15 +145,14 @@ def size(bytes_: int) -> str:
 def _question(layer: str) -> Question:
     args = params.arguments()
     about = downloads.offer(db.instance(), layer)
-    # Borders, the gazetteer and counts are always whole, as the map shows them.
-    only = choices.chosen(args) if about.of in ("bodies", "cases", "practices") else Filter()
+    only = choices.chosen(args)  # Borders, the gazetteer and counts are always whole, as the map shows them.
     return Question(
         layer,
         as_of=params.as_of(args),
         today=params.knowledge_day(args),
         language=i18n.language(),
         known=params.known(args),
-        only=only,
+        only=only if about.of in ("bodies", "cases", "practices") else Filter(),
     )
 
 

@@ -90,6 +90,13 @@ def test_a_program_is_given_what_it_accepts(client):
     assert (refused.status_code, refused.mimetype) == (406, "application/problem+json")
 
 
+def test_a_choice_that_is_none_is_refused_where_it_would_change_nothing_too(client):
+    refused = client.get("/api/export/counties.csv?outcome=nonsense")
+
+    assert (refused.status_code, refused.mimetype) == (400, "application/problem+json")
+    assert client.get("/api/export/counties.csv?outcome=lasted", buffered=True).status_code == 200
+
+
 def test_a_file_tells_no_finer_than_the_map(client):
     """The points of watch sectors are those of the map, to the digit."""
     mapped = client.get("/api/layers/watch.geojson").get_json()["features"]

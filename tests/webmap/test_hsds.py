@@ -371,3 +371,8 @@ def test_names_that_mean_harm_stay_text(hostile):
     names = {one["name"] for one in found}
     assert set(site.HOSTILE.values()) <= names
     assert [fault for one in found for fault in faults(one, "organization")] == []
+
+
+@pytest.mark.parametrize("asked", ["organizations?full=", "services?minimal=", "services?minimal=yes"])
+def test_what_is_neither_true_nor_false_is_refused(client, asked):
+    assert client.get(f"/hsds/{asked}").status_code == 400

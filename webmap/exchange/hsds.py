@@ -241,7 +241,11 @@ def _after(args: Mapping[str, str]) -> str:
 
 
 def _is(args: Mapping[str, str], name: str) -> bool:
-    return params.one_of(args, name, _YES) == "true"
+    """Whether `name` is true; unlike in forms a blank is no answer, as the standard has it."""
+    value = args.get(name, "false")
+    if value not in _YES:
+        raise params.NotOneOf(name=name, value=value, allowed=", ".join(_YES))
+    return value == "true"
 
 
 def _one(found: Mapping[str, _One], id: str) -> _One:

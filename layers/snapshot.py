@@ -31,9 +31,10 @@ Sized = tuple[Area, float]
 _ALWAYS, _NEVER = 0, 10**9
 _CLOSED = "closed"
 _MOST_ROSTERS = 256
-_MOST_SQUARES = 4096
-# Small squares have few that may be near, large ones are asked for again sooner.
-_SQUARE_M = 10_000.0
+_MOST_SQUARES = 32_768
+# Small squares have few that may be near, large ones are asked for again sooner. Those of Estonia are 24,000 for
+# all roles, with 9 candidates each: 8 MB.
+_SQUARE_M = 5_000.0
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Snapshot:
     ) -> tuple[Spot, ...]:
         """Those of a roster among whom are the `most` nearest to a point, all that are as near as the last.
 
-        They are found for the whole square of 10 km in which the point lies, and kept for the next one: no
+        They are found for the whole square of 5 km in which the point lies, and kept for the next one: no
         point of it is farther than half its diagonal from its middle, so who is among the nearest anywhere in
         it is at most one diagonal farther from the middle than the last of the nearest to that.
         """

@@ -32,8 +32,8 @@ _ALWAYS, _NEVER = 0, 10**9
 _CLOSED = "closed"
 _MOST_ROSTERS = 256
 _MOST_SQUARES = 32_768
-# Small squares have few that may be near, large ones are asked for again sooner. Those of Estonia are 24,000 for
-# all roles, with 9 candidates each: 8 MB.
+# Small squares have few that may be near, large ones are asked for again sooner. Those of Estonia are
+# 24,000 for all roles, with 9 candidates each: 8 MB.
 _SQUARE_M = 5_000.0
 
 

@@ -70,7 +70,7 @@ class Known:
 
 
 def _known() -> Known:
-    return _read(db.house(), db.revisions(), params.as_of(params.arguments()))
+    return _read(db.house(), db.revisions(), params.as_of(_asked()))
 
 
 @lru_cache(maxsize=4)
@@ -115,7 +115,7 @@ def about() -> ResponseReturnValue:
 
 @bp.get("/organizations")
 def organizations() -> ResponseReturnValue:
-    args, known = params.arguments(), _known()
+    args, known = _asked(), _known()
     found: Iterable[Body] = known.bodies.values()
     if text := _searched(args):
         found = [body for body in found if text in _words_of(body)]
@@ -127,15 +127,15 @@ def organizations() -> ResponseReturnValue:
 
 @bp.get("/organizations/<id>")
 def organization(id: str) -> ResponseReturnValue:
-    known, full = _known(), _is(params.arguments(), "full_service")
+    known, full = _known(), _is(_asked(), "full_service")
     return _answer(_organization(known, _one(known.bodies, id), whole=True, full=full))
 
 
 @bp.get("/services")
 def services() -> ResponseReturnValue:
-    known, whole = _known(), _is(params.arguments(), "full")
+    known, whole = _known(), _is(_asked(), "full")
     found = _chosen(known)
-    if _is(params.arguments(), "minimal"):
+    if _is(_asked(), "minimal"):
         # The standard asks for all of them on one page; they are two short texts each.
         said = [{"id": one.id, "last_modified": _modified(known, one.body)} for one in found]
         return _answer(_paged(said, said, 1, max(1, len(said))))
@@ -150,7 +150,7 @@ def service(id: str) -> ResponseReturnValue:
 
 @bp.get("/service_at_locations")
 def service_at_locations() -> ResponseReturnValue:
-    known, whole = _known(), _is(params.arguments(), "full")
+    known, whole = _known(), _is(_asked(), "full")
     found = [one for one in _chosen(known) if _location(one.body)]
     return _listed(found, lambda one: _at_location(known, one, whole=whole), whole)
 
@@ -174,7 +174,7 @@ def taxonomy(id: str) -> ResponseReturnValue:
 
 @bp.get("/taxonomy_terms")
 def taxonomy_terms() -> ResponseReturnValue:
-    args, found = params.arguments(), [*_every_term()]
+    args, found = _asked(), [*_every_term()]
     if wanted := args.get("taxonomy_id", "").strip():
         found = [one for one in found if _taxonomy_id(one[0]) == wanted]
     if text := _searched(args):
@@ -192,7 +192,7 @@ def taxonomy_term(id: str) -> ResponseReturnValue:
 
 def _chosen(known: Known) -> list[Service]:
     """The services that the request asks for."""
-    args = params.arguments()
+    args = _asked()
     found: Iterable[Service] = known.services.values()
     if organization := args.get("organization_id", "").strip():
         found = [one for one in found if _id_of(one.body) == organization]
@@ -240,12 +240,21 @@ def _after(args: Mapping[str, str]) -> str:
         raise params.NoMoment(name="modified_after", value=text) from error
 
 
+def _asked() -> Mapping[str, str]:
+    """What is asked; unlike in forms a blank is no answer.
+
+    Raises:
+        Missing: the value of a parameter.
+    """
+    args = params.arguments()
+    for name, value in args.items():
+        if not value.strip():
+            raise params.Missing(name=name)
+    return args
+
+
 def _is(args: Mapping[str, str], name: str) -> bool:
-    """Whether `name` is true; unlike in forms a blank is no answer, as the standard has it."""
-    value = args.get(name, "false")
-    if value not in _YES:
-        raise params.NotOneOf(name=name, value=value, allowed=", ".join(_YES))
-    return value == "true"
+    return params.one_of(args, name, _YES) == "true"
 
 
 def _one(found: Mapping[str, _One], id: str) -> _One:
@@ -258,7 +267,7 @@ def _one(found: Mapping[str, _One], id: str) -> _One:
 
 
 def _listed(found: Sequence[_One], shape: Callable[[_One], Shape], whole: bool = False) -> Response:
-    args = params.arguments()
+    args = _asked()
     form = params.one_of(args, "format", _FORMATS)
     page = params.whole(args, "page")
     size = params.count(args, "per_page", otherwise=_PAGE, most=_MOST)
@@ -376,9 +385,7 @@ def _status(body: Body) -> str:
 def _service_areas(one: Service) -> Iterator[Shape]:
     for key in one.body.serves:
         kind, _, code = key.partition(":")
-        drawn = places.outlines(
-            db.session(), kind, as_of=params.as_of(params.arguments()), step="near", keys=[key]
-        )
+        drawn = places.outlines(db.session(), kind, as_of=params.as_of(_asked()), step="near", keys=[key])
         said = {
             "id": links.identifier("service_area", one.id, key),
             "service_id": one.id,

@@ -171,6 +171,8 @@ def build(
         return []
     shelf.folder.mkdir(parents=True, exist_ok=True)
     with _alone(shelf.folder):
+        for stale in shelf.folder.glob(".building-*"):  # Left by one that was killed.
+            shutil.rmtree(stale, ignore_errors=True)
         built = [_ensured(engine, instance, shelf, state, tell) for state in wanted]
         _tidy(shelf.folder, {state.layer.key: state.revision for state in wanted})
     return [archive for archive in built if archive]
@@ -205,8 +207,6 @@ def _ensured(
     if is_counted and not tippecanoe():
         tell(Progress(state.layer.key, state.areas, problem=_ABSENT))
         return None
-    for stale in shelf.folder.glob(".building-*"):  # Left by one that was killed: we are alone here.
-        shutil.rmtree(stale, ignore_errors=True)
     tell(Progress(state.layer.key, state.areas))
     with tempfile.TemporaryDirectory(prefix=".building-", dir=shelf.folder) as name:
         folder = Path(name)

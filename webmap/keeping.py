@@ -154,26 +154,21 @@ def restore(instance: Path | None, file: Path, write: bool, instance_to: Path | 
 
 
 def _restore_both(found: Backup, folder: Path, *, write: bool) -> None:
-    """The instance's folder first, since it says what its store is; it goes again where the store fails."""
+    """The instance's folder takes its name last: killed before, the same command does it all once more."""
     if not found.manifest.files:
         raise click.ClickException("The backup holds no instance: it was made without --with-instance.")
     if folder.exists():
         raise click.ClickException(f"{folder} is there already. Name a new folder.")
+    for left in disk.stale(folder.parent, f".{folder.name}.*.part"):
+        shutil.rmtree(left, ignore_errors=True)
     growing = disk.growing(folder)
     try:
         found.unpack(growing)
-        read = catalog.read_instance(growing)
         if not write:
-            restoring.check(found, read)
             click.echo(f"  {len(found.manifest.files)} files would be written to {folder}.")
-            _restore(found, settings(growing), write=False)
-            return
-        growing.rename(folder)
-        try:
-            _restore(found, settings(folder), write=True)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        _restore(found, settings(growing), write=write)
+        if write:
+            growing.rename(folder)
     finally:
         shutil.rmtree(growing, ignore_errors=True)
 

@@ -165,7 +165,7 @@ def _stay(deed, ended):
     """What a deed may leave until somebody comes by after a day: a file that waits for its steward, and what
     was killed while it grew."""
     killed = (
-        ("kept/.a.backup.", "state/.tiny.sqlite.", "state/links.key.", "state/secret.key.")
+        (".again.", "kept/.a.backup.", "state/.tiny.sqlite.", "state/links.key.", "state/secret.key.")
         if ended.code is None
         else ()
     )

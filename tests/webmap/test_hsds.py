@@ -373,6 +373,6 @@ def test_names_that_mean_harm_stay_text(hostile):
     assert [fault for one in found for fault in faults(one, "organization")] == []
 
 
-@pytest.mark.parametrize("asked", ["organizations?full=", "services?minimal=yes", "services?page="])
+@pytest.mark.parametrize("asked", ["organizations?full=", "services?minimal=yes", "services?page=", "?lang="])
 def test_a_blank_and_what_is_neither_true_nor_false_are_refused(client, asked):
     assert client.get(f"/hsds/{asked}").status_code == 400

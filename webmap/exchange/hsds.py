@@ -102,6 +102,7 @@ def _id_of(body: Body) -> str:
 @bp.get("/")
 def about() -> ResponseReturnValue:
     """What this is: the version and profile of the standard, and who publishes it."""
+    _asked()
     instance = db.instance()
     said = {
         "version": VERSION,

@@ -30,7 +30,8 @@ from flask_babel import gettext
 
 from layers import arrivals, doctor, editions, geo, places
 from layers.accounts import Account
-from layers.arrivals import Origin, Question, RowsRefused, Stopped, Wish, work
+from layers.arrivals import Origin, plans, work
+from layers.arrivals.plans import Question, RowsRefused, Stopped, Wish
 from layers.catalog import Layer
 from layers.doctor import AREAS, BODIES, About, Begun, Exam, How, fields, written
 from layers.editions import Plan, Rival
@@ -154,7 +155,7 @@ def _before(asked: Mapping[str, str]) -> Mapping[str, str]:
     for one in _datasets():
         if (one.name, one.dataset) == (asked.get("layer"), asked.get("dataset")):
             own = {"title": i18n.plain(one.title), "source": i18n.plain(one.source)}
-            origin = arrivals.origins(db.session()).get((one.name, one.dataset), Origin())
+            origin = plans.origins(db.session()).get((one.name, one.dataset), Origin())
             return {
                 **own,
                 "address": origin.address,
@@ -197,7 +198,7 @@ def _send_page(sent: Mapping[str, str], *, problem: LayersError | None = None) -
         datasets=_datasets(),
         most_mb=current_app.config["MAX_CONTENT_LENGTH"] // 1_000_000,
         may_fetch=current_app.config["FETCH"],
-        origins=arrivals.origins(db.session()),
+        origins=plans.origins(db.session()),
         others=[*underway.others(but=_asking().id)],
         doing=_DOING,
     )
@@ -413,7 +414,7 @@ def _to_be_examined(waiting: Waiting, errand: Errand | None) -> Response | None:
     how, asked = waiting.how or How(), _question(waiting)
     if elsewhere := _to_be_read(waiting, how.sheet, how.encoding):
         return elsewhere
-    if arrivals.is_examined(_home(waiting), asked) or not _is_long(waiting):
+    if plans.is_examined(_home(waiting), asked) or not _is_long(waiting):
         return None
     is_same = errand and (errand.do, errand.key) == (work.EXAMINE, asked.key)
     if is_same and errand and errand.is_over and not errand.is_done:
@@ -446,7 +447,7 @@ def _findings_page(waiting: Waiting, *, problem: LayersError | None = None) -> R
         doing=_DOING,
         plan=plan,
         told=_told(plan) if plan else None,
-        mark=arrivals.mark(session, plan) if plan else "",
+        mark=plans.mark(session, plan) if plan else "",
         layer=layer,
         chart=chart.chart() if plan else None,
         states={key: gettext(title) for key, title in _STATES.items()},
@@ -657,7 +658,7 @@ def _begun_to_be_written(waiting: Waiting, wish: Wish) -> Response:
 def _written(waiting: Waiting, wish: Wish) -> int:
     house, origin, asked = db.house(), Origin(waiting.address, waiting.part), _question(waiting)
     db.close()  # A question that stands open would keep the writer from seeing what came meanwhile.
-    return arrivals.write(
+    return plans.write(
         *(house.engine, house.instance, _home(waiting), asked, wish), origin=origin, now=datetime.now(tz=UTC)
     )
 
@@ -732,7 +733,7 @@ def _begun(waiting: Waiting, sheet: str, encoding: str) -> Begun:
 @lru_cache(maxsize=4)
 def _begun_of(house: House, _revisions: Revisions, home: Path, said: str) -> Begun:
     """A file as it was begun to be read, kept: each page of it asks. `said` is all that decides."""
-    return arrivals.begin(db.session(), house.instance, home, arrivals.question(json.loads(said)))
+    return plans.begin(db.session(), house.instance, home, plans.question(json.loads(said)))
 
 
 def _exam(waiting: Waiting) -> Exam:
@@ -742,7 +743,7 @@ def _exam(waiting: Waiting) -> Exam:
 @lru_cache(maxsize=2)
 def _exam_of(house: House, home: Path, said: str) -> Exam:
     """A file, examined, and kept: map, downloads and the write ask for it. `said` is all that decides."""
-    return arrivals.examine(db.session(), house.instance, home, arrivals.question(json.loads(said)))
+    return plans.examine(db.session(), house.instance, home, plans.question(json.loads(said)))
 
 
 def _page(name: str, *, problem: LayersError | None = None, **more: Any) -> Response:

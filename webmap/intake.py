@@ -12,8 +12,8 @@ from flask import Flask, current_app
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from layers import arrivals, doctor, editions, places, store
-from layers.arrivals import Origin
+from layers import doctor, editions, places, store
+from layers.arrivals import Origin, plans
 from layers.doctor import About, Begun, Exam, How, written
 from layers.editions import Plan
 from layers.errors import N_, Invalid, Sentence
@@ -233,7 +233,7 @@ def _from_command(
         said(i18n.told(Sentence(N_("Nothing was written: add --write to write it."))))
         return
     more = {name: value for name, value in asdict(origin).items() if value}
-    number = arrivals.apply(
+    number = plans.apply(
         *(house.engine, house.instance, exam, about_it, how),
         file=file,
         now=now,

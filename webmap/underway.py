@@ -13,8 +13,9 @@ from typing import Any
 
 from flask import current_app
 
-from layers import accounts, arrivals, jobs
-from layers.arrivals import Origin, Question, Wish
+from layers import accounts, jobs
+from layers.arrivals import Origin, plans
+from layers.arrivals.plans import Question, Wish
 from layers.arrivals.work import ANSWER, EXAMINE, FETCH, READ, SEVERAL, STORE, WRITE
 from layers.errors import N_, LayersError, Unavailable
 from layers.jobs import Job, NoJob, states
@@ -213,7 +214,7 @@ def edition(errand: Errand, asked: Question) -> int:
     A worker that was killed after the store had taken all of it could not say so any more; the store can.
     """
     answer = states.read(_folder() / errand.job.id / ANSWER) or {}
-    return int(answer.get("number", 0)) or arrivals.written_by(db.session(), asked, errand.job.id)
+    return int(answer.get("number", 0)) or plans.written_by(db.session(), asked, errand.job.id)
 
 
 def cancel(waiting: Waiting) -> None:

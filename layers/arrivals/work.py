@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from layers import arrivals, catalog, jobs, store
-from layers.arrivals import Origin, Wish
+from layers import arrivals, jobs
+from layers.arrivals import Origin
 from layers.errors import LayersError
 from layers.jobs import processes, progress, states
 from layers.readers import Manners, Several
@@ -47,15 +47,19 @@ def _done(asked: dict[str, Any], folder: Path, url: str) -> dict[str, Any]:
     if asked["do"] in (FETCH, READ):
         arrivals.read(home, asked["sheet"], asked["encoding"], tell=tell)
         return {}
-    instance, about = catalog.read_instance(Path(asked["instance"])), arrivals.question(asked["question"])
+    # Only now: fetching and reading needs none of it, and it takes a second.
+    from layers import catalog, store
+    from layers.arrivals import plans
+
+    instance, about = catalog.read_instance(Path(asked["instance"])), plans.question(asked["question"])
     engine = store.open_store(url)
     try:
         if asked["do"] == EXAMINE:
             with store.reading(engine, srid=instance.metric_crs) as session:
-                arrivals.examine(session, instance, home, about, tell=tell)
+                plans.examine(session, instance, home, about, tell=tell)
             return {}
-        wish, now = Wish(**asked["wish"], errand=folder.name), datetime.now(tz=UTC)
-        number = arrivals.write(
+        wish, now = plans.Wish(**asked["wish"], errand=folder.name), datetime.now(tz=UTC)
+        number = plans.write(
             *(engine, instance, home, about, wish),
             origin=origin,
             now=now,

@@ -175,8 +175,9 @@ def _known(home: Path) -> dict[str, Any]:
 def _is_dead(home: Path) -> bool:
     """Nobody minds it, seen thrice; a minder that begins or ends needs a moment."""
     for _ in range(3):
+        # Whoever looks holds the lock for a moment, in which one that begins does not get it.
         age_s = time.time() - (home / states.JOB).stat().st_mtime
-        is_new = not (home / states.ALIVE).exists() and age_s < _BEGIN_S
+        is_new = _known(home)["state"] == states.QUEUED and age_s < _BEGIN_S
         if is_new or states.is_locked(home / states.ALIVE) or _known(home)["state"] in states.OVER:
             return False
         time.sleep(0.05)

@@ -252,8 +252,12 @@ class _Wfs:
         if tag != "WFS_Capabilities":
             kinds.kind(self._answer, file="WFS")
             raise self._other()
+        layers = 0
         for _, element, _ in xml.elements(self._answer, file="WFS", limits=self._limits):
+            layers += xml.local(element.tag) == "FeatureType"
             element.clear()
+        if not layers:
+            raise _no_layers(self._url)
         try:
             return WebFeatureService(self._url, version="2.0.0", xml=self._answer.read_bytes())
         except Exception as error:  # It raises whatever it misses.

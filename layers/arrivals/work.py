@@ -6,6 +6,7 @@ strange: it knows the store's address, from its environment alone, and opens not
 
 import os
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from layers.jobs import processes, progress, states
 from layers.readers import Manners, Several
 
 FETCH, READ, EXAMINE, WRITE = "fetch", "read", "examine", "write"
-ANSWER, SEVERAL = "answer.json", "several.json"
+ANSWER, SEVERAL, FAULT = "answer.json", "several.json", "fault.txt"
 STORE = "TURVAKAART_STORE"
 """What tells the store's address, which may hold a password."""
 
@@ -36,6 +37,10 @@ def main(folder: Path, minder: int) -> int:
     except LayersError as reason:
         jobs.tell_reason(folder, reason)
         return 2
+    except Exception:
+        # Nobody hears this process; whoever runs the server finds here what surprised it.
+        (folder / FAULT).write_text(traceback.format_exc(), encoding="utf-8")
+        raise
     return 0
 
 

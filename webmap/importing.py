@@ -725,7 +725,7 @@ def _question(waiting: Waiting) -> Question:
 
 
 def _begun(waiting: Waiting, sheet: str, encoding: str) -> Begun:
-    how = How(sheet=sheet, encoding=encoding)
+    how = How(sheet=sheet or arrivals.first(_home(waiting), encoding), encoding=encoding)
     asked = Question(waiting.layer, waiting.about, how, params.today())
     return _begun_of(db.house(), db.revisions(), _home(waiting), json.dumps(asked.as_dict()))
 

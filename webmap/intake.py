@@ -51,6 +51,7 @@ class NoSuchFile(Invalid):
 
 _STAGES = {
     "": N_("Waiting for its turn."),
+    progress.BEGIN: N_("Getting ready."),
     progress.FETCH: N_("Fetching: {done} of {total} MB."),
     progress.PAGES: N_("Fetching: {done} of {total} features."),
     progress.READ: N_("Reading: {done} of {total} rows."),

@@ -15,7 +15,7 @@ from layers import accounts, arrivals, doctor, editions, places, store
 from layers.accounts import Account
 from layers.arrivals import Origin
 from layers.catalog import Instance, Resource
-from layers.doctor import REFUSED, About, Begun, Exam, How, Reader, kept
+from layers.doctor import REFUSED, About, Begun, Exam, How, Reader, fields, kept
 from layers.editions import Plan
 from layers.errors import N_, Invalid, LayersError, NotAllowed
 from layers.jobs import progress
@@ -116,10 +116,11 @@ def examine(
     Raises:
         as `doctor.begin` and `doctor.examine` do.
     """
-    begun = begin(session, instance, home, asked, tell=tell)
     place = _exam(home, asked)
     if place.is_file():
-        return kept.load(place, begun.target)
+        columns = arrivals.table(home, asked.how.sheet, asked.how.encoding)[0].columns
+        return kept.load(place, fields.with_facts(doctor.target(instance, asked.layer), columns))
+    begun = begin(session, instance, home, asked, tell=tell)
     found = doctor.examine(session, instance, begun, asked.how, asked.about, today=asked.today, tell=tell)
     place.parent.mkdir(exist_ok=True)
     kept.save(found, place)

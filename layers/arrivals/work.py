@@ -47,6 +47,7 @@ def main(folder: Path, minder: int) -> int:
 def _done(asked: dict[str, Any], folder: Path, url: str) -> dict[str, Any]:
     home, tell = Path(asked["home"]), progress.into(folder / states.PROGRESS)
     origin = Origin(**asked["origin"])
+    tell(progress.BEGIN, 0, 0)
     if asked["do"] == FETCH:
         arrivals.fetch(home, origin, manners=Manners(**asked["manners"]), tell=tell)
     if asked["do"] in (FETCH, READ):

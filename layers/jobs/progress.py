@@ -8,9 +8,9 @@ from layers.jobs import states
 
 Tell = Callable[[str, int, int], object]
 """Tells the stage of a work, how much of it is done, and of how much (0 where nobody knows)."""
-FETCH, PAGES, READ, EXAMINE = "fetch", "pages", "read", "examine"
+BEGIN, FETCH, PAGES, READ, EXAMINE = "begin", "fetch", "pages", "read", "examine"
 PLAN, WRITE, SETTLE = "plan", "write", "settle"
-STAGES = (FETCH, PAGES, READ, EXAMINE, PLAN, WRITE, SETTLE)
+STAGES = (BEGIN, FETCH, PAGES, READ, EXAMINE, PLAN, WRITE, SETTLE)
 """What an import goes through. FETCH counts bytes, PAGES features that a service gave, the others rows."""
 _PACE_S = 0.2
 

@@ -117,7 +117,7 @@ def test_a_long_file_is_read_examined_and_written_in_the_background_and_told(doo
         told = far(steward, path)
         stages |= {told["stage"]}
         is_seen = is_seen or "the-steward" in other.get("/en/import").text
-    assert {"write"} <= stages <= {"", "read", "examine", "plan", "write", "settle"}
+    assert {"write"} <= stages <= {"", "begin", "read", "examine", "plan", "write", "settle"}
     assert told["next"].startswith("/en/editions/")
     assert is_seen, "by the other steward"
 

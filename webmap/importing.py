@@ -301,6 +301,9 @@ def columns(token: str) -> ResponseReturnValue:
     waiting, filled = _waiting(token), params.filled()
     if request.method == "POST" and filled.get("do") == "drop":
         underway.cancel(waiting)
+        errand = underway.current(waiting)
+        if errand and not underway.waited(waiting, errand, seconds=_PATIENCE_S).is_over:
+            return _to("progress", waiting)  # It is being written: its file is needed.
         inbox.drop(_folder(), waiting.token)
         return redirect(context.page("importing.send"), 303)
     args = filled if request.method == "POST" else params.arguments()

@@ -28,6 +28,7 @@ _AT_ONCE, _MOST_WAITING = 2, 20
 _LONGEST_S = {FETCH: 1500.0, READ: 600.0, EXAMINE: 3600.0, WRITE: 3600.0}
 _POINTER, _TURN = "errand.json", "errand.lock"
 _LOOK_S, _TURN_S = 0.05, 5.0
+_KEPT_S = 24 * 3600.0  # As long as the file that was brought.
 
 
 class TooManyErrands(Unavailable):
@@ -150,7 +151,7 @@ def _begin(waiting: Waiting, do: str, key: str, more: Mapping[str, Any]) -> Erra
             lane="write-" if do == WRITE else "",
             environment={STORE: current_app.config["STORE"]},
         )
-        id = jobs.submit(_folder(), order)
+        id = jobs.submit(_folder(), order, keep_s=_KEPT_S)
         states.write(home / _POINTER, {"id": id, "do": do, "key": key})
     found = current(waiting)
     if found is None:

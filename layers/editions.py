@@ -22,6 +22,8 @@ from layers import columns, dates, erasures, geo, outlines, store
 from layers.catalog import Resource
 from layers.columns import batches, wkb_of
 from layers.errors import N_, Invalid, NotFound
+from layers.jobs import progress
+from layers.jobs.progress import Tell
 from layers.model import (
     EDITS,
     RENEWED,
@@ -163,9 +165,12 @@ def apply(
     account: str = "",
     note: str = "",
     how: Mapping[str, Any] | None = None,
+    tell: Tell = progress.silent,
 ) -> int:
     """Writes an edition with the plan's rows, lets the strongest of all datasets speak, and raises the
     revisions of the layers that change. `how` its columns were read is remembered. The caller commits.
+
+    It tells how many rows are written and settled.
 
     Returns:
         the edition's number.
@@ -174,9 +179,9 @@ def apply(
     edition = _edition(session, source, now=now, rows=plan.total, account=account, note=note)
     edition.how = dict(how or {})
     _retire(session, source.table, plan.retired, edition=edition.id)
-    _insert(session, TABLES[source.table], (*plan.added, *plan.changed), edition_id=edition.id)
+    _insert(session, TABLES[source.table], (*plan.added, *plan.changed), edition_id=edition.id, tell=tell)
     keys = {row.key for row in (*plan.added, *plan.changed)}.union(plan.ended)
-    touched = settle(session, source.table, keys, edition=edition, now=now)
+    touched = settle(session, source.table, keys, edition=edition, now=now, tell=tell)
     _draw(session, plan)
     for layer in sorted(touched | ({source.resource.name} if not plan.does_nothing else set())):
         store.raise_revision(session, layer)
@@ -281,10 +286,14 @@ def _retire(session: Session, table: str, ids: Sequence[int], *, edition: int) -
         session.execute(said.values(retired_in=edition))
 
 
-def _insert(session: Session, table: type[Any], rows: Sequence[Row], *, edition_id: int) -> None:
+def _insert(session: Session, table: type[Any], rows: Sequence[Row], *, edition_id: int, tell: Tell) -> None:
+    done = 0
     with columns.indexed_at_once(session.connection(), table.__table__):
         for some in batches(rows):
+            tell(progress.WRITE, done, len(rows))
             _insert_batch(session, table, some, edition_id=edition_id)
+            done += len(some)
+        tell(progress.WRITE, done, len(rows))
 
 
 def _insert_batch(session: Session, table: type[Any], rows: Sequence[Row], *, edition_id: int) -> None:
@@ -324,7 +333,15 @@ def _digests(rows: Sequence[Row]) -> Iterator[str]:
 # --- Which dataset speaks
 
 
-def settle(session: Session, table: str, keys: Iterable[str], *, edition: Edition, now: datetime) -> set[str]:
+def settle(
+    session: Session,
+    table: str,
+    keys: Iterable[str],
+    *,
+    edition: Edition,
+    now: datetime,
+    tell: Tell = progress.silent,
+) -> set[str]:
     """Hides what a stronger dataset tells too, and shows again what none does any more.
 
     Returns:
@@ -336,7 +353,10 @@ def settle(session: Session, table: str, keys: Iterable[str], *, edition: Editio
     came = _came(session)
     again: dict[tuple[str, str], int] = {(edition.table_name, edition.dataset): edition.id}
     touched: set[str] = set()
-    for some in batches(sorted(keys)):
+    ordered, done = sorted(keys), 0
+    for some in batches(ordered):
+        tell(progress.SETTLE, done, len(ordered))
+        done += len(some)
         hide, show = _unsettled(_claims(session, fact, some, came))
         for claim in hide:
             session.execute(update(fact).where(fact.id == claim.id).values(hidden_in=edition.id))

@@ -120,6 +120,9 @@ def create_app(settings: Settings | None = None, *, runner: Runner = EMBEDDED) -
     app.config["STATE"] = settings.state
     app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb * 1_000_000
     app.config["JOBS"] = settings.state / "jobs"
+    app.config["FETCH"], app.config["FETCH_HOSTS"] = settings.fetch, settings.fetch_hosts
+    # What a process of ours needs to do a long import.
+    app.config["INSTANCE"], app.config["STORE"] = settings.instance, settings.store_url(instance.key)
     app.config["PLANNING"] = settings.planning
     app.config["CORRECTIONS"] = settings.corrections
     app.after_request(lambda response: _protect(response, framed if _is_embedded() else policy))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SEPARATE = (
     ("pages.gaps.", "gaps"),
+    ("pages.importing.progress", "every"),
     ("pages.importing.", "import"),
     ("pages.booklets.booklet", "files"),
     ("pages.cards.sheet", "files"),

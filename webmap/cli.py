@@ -1,6 +1,7 @@
 """The console command: `turvakaart serve`, `setup`, `answer`, `card`, `account`, `data update`."""
 
 import json
+import sys
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
@@ -317,13 +318,14 @@ def update(
 
 @cli.command("import")
 @_INSTANCE
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file")
 @click.option("--layer", required=True, help="The layer that the rows belong to, for example rescue.")
 @click.option("--dataset", required=True, help="The name under which this source comes again: voru-units.")
 @click.option("--source", default="", help="Where the file comes from, as a person would say it.")
 @click.option("--source-url", default="", help="The address of the source.")
 @click.option("--licence", default="", help="Under which it may be shown, for example CC-BY-4.0.")
 @click.option("--as-of", default="", help="The date that the file speaks of, for example 2026-05.")
+@click.option("--part", default="", help="Which layer or collection of the service at an address.")
 @click.option("--sheet", default="", help="Which table of the file; default: the first with rows.")
 @click.option("--encoding", default="", help="Of a text file; default: found out.")
 @click.option("--crs", default="", help="The system of coordinates: EPSG:3301, or EPSG:3301:swapped.")
@@ -335,17 +337,18 @@ def update(
 @click.option("--note", default="", help="A line for the history: why this import.")
 @click.option("--write", is_flag=True, help="Write it; without, the plan is only shown.")
 @click.option("--without-refused", is_flag=True, help="Write what can be used, though some rows cannot.")
-def import_(instance: Path | None, file: Path, **asked: Any) -> None:
+def import_(instance: Path | None, file: str, **asked: Any) -> None:
     """Reads a FILE of organisations or areas: what is wrong with it, what it would change, and writes it.
 
-    The file may be CSV, Excel, GeoJSON, GeoPackage, a zipped shapefile, KML, GPX or TopoJSON.
+    The file may be CSV, Excel, GeoJSON, GeoPackage, a zipped shapefile, KML, GPX or TopoJSON; or the address
+    of one, of a WFS, or of an OGC API – Features.
     """
     settings = _settings(instance)
     set_up(settings, quietly=True)
     from webmap import create_app, intake
 
     try:
-        intake.from_command(create_app(settings), file, tell=click.echo, **asked)
+        intake.from_command(create_app(settings), file, tell=click.echo, far=sys.stderr, **asked)
     except (LayersError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -17,7 +17,7 @@ from typing import Any
 from werkzeug.datastructures import FileStorage
 from werkzeug.utils import secure_filename
 
-from layers import dates
+from layers import arrivals, dates
 from layers.doctor import About, How
 from layers.errors import N_, Invalid, NotFound
 
@@ -41,7 +41,11 @@ class TooMany(Invalid):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A file that waits. `how` its columns are read is None until somebody has said so."""
+    """A file that waits. `how` its columns are read is None until somebody has said so.
+
+    One that is fetched has an `address`, perhaps a layer there (`part`), and no `name` before it has come.
+    `edition` is the number of the one that was made of it, 0 before.
+    """
 
     token: str
     account: int
@@ -50,6 +54,9 @@ class Waiting:
     layer: str
     about: About
     how: How | None = None
+    address: str = ""
+    part: str = ""
+    edition: int = 0
 
 
 def keep(
@@ -61,9 +68,7 @@ def keep(
         NoFile: nothing was sent.
         TooMany: the account has too many already.
     """
-    forget_old(folder, now=now)
-    if (count := len(of(folder, account))) >= _MOST:
-        raise TooMany(count=count)
+    _make_room(folder, account, now=now)
     if sent is None or not sent.filename:
         raise NoFile
     token = secrets.token_urlsafe(24)
@@ -81,6 +86,28 @@ def keep(
     return waiting
 
 
+def expect(
+    folder: Path, *, address: str, part: str, account: int, layer: str, about: About, now: datetime
+) -> Waiting:
+    """Makes room for a file that is to be fetched.
+
+    Raises:
+        TooMany: the account has too many already.
+    """
+    _make_room(folder, account, now=now)
+    token = secrets.token_urlsafe(24)
+    waiting = Waiting(token, account, "", dates.moment(now), layer, about, address=address, part=part)
+    (folder / token).mkdir(parents=True, mode=0o700)
+    _write(folder, waiting)
+    return waiting
+
+
+def _make_room(folder: Path, account: int, *, now: datetime) -> None:
+    forget_old(folder, now=now)
+    if (count := len(of(folder, account))) >= _MOST:
+        raise TooMany(count=count)
+
+
 def _plain(name: str) -> str:
     """A name of plain letters that no folder and no device is called by; its ending is kept."""
     plain = secure_filename(name.replace("\\", "/").rpartition("/")[2])
@@ -88,8 +115,9 @@ def _plain(name: str) -> str:
     return f"{(stem or 'file')[:_NAME_LENGTH]}{dot}{ending[:10]}" if dot else plain[:_NAME_LENGTH] or "file"
 
 
-def file(folder: Path, waiting: Waiting) -> Path:
-    return folder / waiting.token / "file" / waiting.name
+def home(folder: Path, waiting: Waiting) -> Path:
+    """The folder in which all lies that is known of a file."""
+    return folder / waiting.token
 
 
 def find(folder: Path, token: str, *, account: int) -> Waiting:
@@ -109,7 +137,7 @@ def find(folder: Path, token: str, *, account: int) -> Waiting:
 def of(folder: Path, account: int) -> list[Waiting]:
     """The files of an account, the newest first."""
     every = (_read(one) for one in folder.iterdir()) if folder.is_dir() else ()
-    own = (one for one in every if one and one.account == account)
+    own = (one for one in every if one and one.account == account and not one.edition)
     return sorted(own, key=lambda one: (one.at, one.token), reverse=True)
 
 
@@ -117,6 +145,20 @@ def read_as(folder: Path, waiting: Waiting, how: How) -> Waiting:
     """Remembers how a file's columns are to be read."""
     _write(folder, made := replace(waiting, how=how))
     return made
+
+
+def fetch_from(folder: Path, waiting: Waiting, part: str) -> Waiting:
+    """Remembers which of several layers at its address is meant."""
+    _write(folder, made := replace(waiting, part=part))
+    return made
+
+
+def written(folder: Path, waiting: Waiting, edition: int) -> None:
+    """Remembers what has become of a file, and keeps nothing else of it."""
+    _write(folder, replace(waiting, edition=edition))
+    for one in [*(folder / waiting.token).iterdir()]:
+        if one.is_dir():
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def drop(folder: Path, token: str) -> None:
@@ -147,4 +189,6 @@ def _read(place: Path) -> Waiting | None:
     except (OSError, ValueError):
         return None
     how = How(**said["how"]) if said["how"] else None
-    return Waiting(**{**said, "about": About(**said["about"]), "how": how})
+    found = Waiting(**{**said, "about": About(**said["about"]), "how": how})
+    came = arrivals.file(place) if not found.name else None
+    return replace(found, name=came.name) if came else found

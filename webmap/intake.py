@@ -1,20 +1,26 @@
 """Imports as people make them, by command and by page: examined, planned, written, undone."""
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
-from flask import Flask
+from flask import Flask, current_app
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from layers import doctor, editions, places, store
-from layers.catalog import Resource
+from layers.arrivals import Origin, plans
 from layers.doctor import About, Begun, Exam, How, written
 from layers.editions import Plan
 from layers.errors import N_, Invalid, Sentence
-from layers.sources.rows import digests
+from layers.jobs import progress
+from layers.jobs.progress import Tell
+from layers.readers import Manners, apart
+from layers.readers.plain import MB
 from webmap import db, i18n
 
 _SHOWN = 40
@@ -24,13 +30,6 @@ class RowsRefused(Invalid):
     text = N_(
         "{count} of {total} rows cannot be used, and nothing was written. Mend them, or leave them out "
         "with --without-refused."
-    )
-
-
-class ChangedMeanwhile(Invalid):
-    text = N_(
-        "Nothing was written: since you saw the plan, somebody else has changed what it compares with. "
-        "Here is the plan as it is now."
     )
 
 
@@ -46,11 +45,85 @@ class NoColumn(Invalid):
     text = N_("There is no column “{column}”. The file has: {columns}.")
 
 
+class NoSuchFile(Invalid):
+    text = N_("There is no file “{file}”. Name a file, or an address that begins with https://.")
+
+
+_STAGES = {
+    "": N_("Waiting for its turn."),
+    progress.BEGIN: N_("Getting ready."),
+    progress.FETCH: N_("Fetching: {done} of {total} MB."),
+    progress.PAGES: N_("Fetching: {done} of {total} features."),
+    progress.READ: N_("Reading: {done} of {total} rows."),
+    progress.EXAMINE: N_("Examining: {done} of {total} rows."),
+    progress.PLAN: N_("Comparing with what is known."),
+    progress.WRITE: N_("Writing: {done} of {total} rows."),
+    progress.SETTLE: N_("Settling which dataset speaks: {done} of {total} rows."),
+}
+_SO_FAR = {
+    progress.FETCH: N_("Fetching: {done} MB so far."),
+    progress.PAGES: N_("Fetching: {done} features so far."),
+    progress.READ: N_("Reading: {done} rows so far."),
+}
+
+
+def stage(name: str, done: int, total: int) -> str:
+    """How far a work is, in words (`layers.jobs.progress`)."""
+    if name == progress.FETCH:
+        counts = {key: i18n.number(round(size / MB, 1)) for key, size in (("done", done), ("total", total))}
+    else:
+        counts = {"done": i18n.number(done), "total": i18n.number(total)}
+    text = _STAGES.get(name, _STAGES[""]) if total or name not in _SO_FAR else _SO_FAR[name]
+    return str(gettext(text)).format(**counts)
+
+
+class Line:
+    """One line of a terminal, written again and again; nothing where there is no terminal."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._width, self._is_shown = out, 0, out.isatty()
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        if self._is_shown:
+            said = stage(name, done, total)
+            self._out.write("\r" + said.ljust(self._width))
+            self._out.flush()
+            self._width = len(said)
+
+    def clear(self) -> None:
+        if self._width:
+            self._out.write("\r" + " " * self._width + "\r")
+            self._out.flush()
+            self._width = 0
+
+
+@contextmanager
+def _brought(file: str, part: str, tell: Tell) -> Iterator[tuple[Path, Origin]]:
+    """The file that a command names, fetched where that is an address.
+
+    Raises:
+        NoSuchFile: there is none.
+        Several: there are several layers at the address, and none was chosen.
+        Unreadable: it cannot be had.
+    """
+    if not file.startswith(("https://", "http://")):
+        if not Path(file).is_file():
+            raise NoSuchFile(file=file)
+        yield Path(file), Origin()
+        return
+    manners = Manners(allowed=current_app.config["FETCH_HOSTS"])
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "file"
+        yield apart.fetched(file, folder=place, name=part, manners=manners, tell=tell), Origin(file, part)
+
+
 def from_command(
     app: Flask,
-    file: Path,
+    file: str,
     *,
     tell: Callable[[str], object],
+    far: TextIO,
+    part: str,
     layer: str,
     columns: Sequence[str],
     same: Sequence[str],
@@ -67,82 +140,120 @@ def from_command(
 ) -> None:
     """One import by command: tells what was read, what is wrong and what would change; writes when asked.
 
+    `file` may be an address, `part` the layer of a service there. How far it is, is told on `far` where that
+    is a terminal.
+
     Raises:
         LayersError: the file, the options or the rows cannot be used; nothing is written.
     """
     with app.test_request_context("/", query_string={"lang": language}):
         i18n.take_language()
-        house, now = db.house(), datetime.now(tz=UTC)
-        known = About(**about)
-        with store.reading(house.engine, srid=house.instance.metric_crs) as session:
-            begun = doctor.begin(
-                session,
-                house.instance,
-                file,
-                layer=layer,
-                today=now.date(),
-                dataset=known.dataset,
-                sheet=sheet,
-                encoding=encoding,
-            )
-            how = _how(session, begun, known, columns=columns, same=same, crs=crs, encoding=encoding)
-            _tell_columns(begun, how, tell)
-            exam = doctor.examine(session, house.instance, begun, how, known, today=now.date())
-            _tell_findings(exam, tell)
-            if fixes:
-                fixes.write_text(written.fixes(exam, tell=i18n.told), encoding="utf-8", newline="")
-            if repaired:
-                repaired.write_text(written.repaired(exam, house.instance)[1], encoding="utf-8")
-            about_it = doctor.resource(known, layer, house.instance)
-            plan = doctor.plan(session, exam, about_it, file=file)
-            _tell_plan(session, plan, tell)
-        refused = exam.counts[doctor.REFUSED]
-        if refused and not without_refused:
-            raise RowsRefused(count=refused, total=exam.total)
-        if write:
-            number = apply(exam, about_it, how, file=file, now=now, note=note)
-            tell(i18n.told(Sentence(N_("Written as edition {number}."), number=number)))
-        else:
-            tell(i18n.told(Sentence(N_("Nothing was written: add --write to write it."))))
+        line = Line(far)
+        try:
+            with _brought(file, part, progress.Paced(line)) as (path, origin):
+                _from_command(
+                    path,
+                    origin,
+                    said=_above(tell, line),
+                    line=line,
+                    layer=layer,
+                    columns=columns,
+                    same=same,
+                    crs=crs,
+                    fixes=fixes,
+                    repaired=repaired,
+                    note=note,
+                    write=write,
+                    without_refused=without_refused,
+                    sheet=sheet,
+                    encoding=encoding,
+                    known=About(**about),
+                )
+        finally:
+            line.clear()
 
 
-def apply(
-    exam: Exam,
-    about: Resource,
-    how: How,
-    *,
+def _above(tell: Callable[[str], object], line: Line) -> Callable[[str], object]:
+    """What is told takes the place of the line that says how far it is."""
+
+    def told(text: str) -> None:
+        line.clear()
+        tell(text)
+
+    return told
+
+
+def _from_command(
     file: Path,
-    now: datetime,
-    account: str = "",
-    note: str = "",
-    shown: str = "",
-) -> int:
-    """Plans an examination again and writes it, all or nothing; the number of its edition.
-
-    Raises:
-        ChangedMeanwhile: the plan is no longer the one whose `mark` was `shown`.
-    """
-    house = db.house()
-    with store.writing(house.engine, srid=house.instance.metric_crs) as session:
-        plan = doctor.plan(session, exam, about, file=file)
-        if shown and shown != mark(session, plan):
-            raise ChangedMeanwhile
-        number = editions.apply(session, plan, now=now, account=account, note=note, how=asdict(how))
-        session.commit()
-    return number
-
-
-def mark(session: Session, plan: Plan) -> str:
-    """Names all that a plan would do: another one as soon as anything of it is otherwise."""
-    about = plan.source.resource
-    told = hashlib.sha256(
-        repr(
-            (about, plan.unchanged, sorted(plan.retired), sorted(plan.ended), editions.rivals(session, plan))
-        ).encode()
+    origin: Origin,
+    *,
+    said: Callable[[str], object],
+    line: Line,
+    layer: str,
+    columns: Sequence[str],
+    same: Sequence[str],
+    crs: str,
+    fixes: Path | None,
+    repaired: Path | None,
+    note: str,
+    write: bool,
+    without_refused: bool,
+    sheet: str,
+    encoding: str,
+    known: About,
+) -> None:
+    house, now, far = db.house(), datetime.now(tz=UTC), progress.Paced(line)
+    known = fetched(known, origin, now=now)
+    with store.reading(house.engine, srid=house.instance.metric_crs) as session:
+        begun = doctor.begin(
+            session,
+            house.instance,
+            file,
+            layer=layer,
+            today=now.date(),
+            dataset=known.dataset,
+            sheet=sheet,
+            encoding=encoding,
+        )
+        how = _how(session, begun, known, columns=columns, same=same, crs=crs, encoding=encoding)
+        _tell_columns(begun, how, said)
+        exam = doctor.examine(session, house.instance, begun, how, known, today=now.date(), tell=far)
+        _tell_findings(exam, said)
+        if fixes:
+            fixes.write_text(written.fixes(exam, tell=i18n.told), encoding="utf-8", newline="")
+        if repaired:
+            repaired.write_text(written.repaired(exam, house.instance)[1], encoding="utf-8")
+        about_it = doctor.resource(known, layer, house.instance)
+        far(progress.PLAN, 0, exam.total)
+        plan = doctor.plan(session, exam, about_it, file=file)
+        _tell_plan(session, plan, said)
+    refused = exam.counts[doctor.REFUSED]
+    if refused and not without_refused:
+        raise RowsRefused(count=refused, total=exam.total)
+    if not write:
+        said(i18n.told(Sentence(N_("Nothing was written: add --write to write it."))))
+        return
+    more = {name: value for name, value in asdict(origin).items() if value}
+    number = plans.apply(
+        *(house.engine, house.instance, exam, about_it, how),
+        file=file,
+        now=now,
+        note=note,
+        more=more,
+        tell=far,
     )
-    for rows in (plan.added, plan.changed):
-        told.update("".join(digests(rows)).encode() + b"/")
-    return told.hexdigest()
+    said(i18n.told(Sentence(N_("Written as edition {number}."), number=number)))
+
+
+def fetched(about: About, origin: Origin, *, now: datetime) -> About:
+    """What is known of something that was fetched, where nobody has said otherwise: it is of the day on which
+    it was fetched, and its source is where it came from.
+    """
+    if not origin.address:
+        return about
+    return replace(
+        about, as_of=about.as_of or now.date().isoformat(), source_url=about.source_url or origin.address
+    )
 
 
 def _how(

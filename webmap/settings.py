@@ -11,6 +11,7 @@ _ROOT = Path(__file__).parent.parent
 _ORIGIN = re.compile(
     r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:\d{1,5})?", re.ASCII | re.IGNORECASE
 )
+_HOST = re.compile(r"[^\s/@]+:\d{1,5}", re.ASCII)
 # Without encryption a provider is believed on this computer alone, for trying it out.
 _PROVIDER = re.compile(r"https://[^/\s]+|http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 
@@ -24,6 +25,10 @@ class BadOrigin(Invalid):
         "{setting} holds “{value}”, which is not the origin of a site. Write it as https://example.org, "
         "without a path."
     )
+
+
+class BadHost(Invalid):
+    text = "WEBMAP_FETCH_HOSTS holds “{value}”, which is not a host with its port, as geo.example:443."
 
 
 class BadProvider(Invalid):
@@ -81,7 +86,9 @@ class Settings:
 
     `proxies` is how many proxies of one's own stand before this server; what they say of the visitor is
     believed. `secret_file` holds the key of this installation; None means: a file in `state`, made when it is
-    needed. `upload_mb` is the most that anybody may send in one form. A session ends after `session_idle_min`
+    needed. `upload_mb` is the most that anybody may send in one form, or that is fetched from one address;
+    `fetch` False fetches nothing that a steward names, and `fetch_hosts` (host:port) are asked although they
+    lie in a private network. A session ends after `session_idle_min`
     without a request, at the latest after `session_most_h`. `passwords` False leaves the provider as the only
     way in; with `second_factor` accounts of this role and those above need a second factor beside a password.
     `oidc_issuer` empty means: there is no provider; `oidc_acr` are the levels of assurance that are
@@ -96,6 +103,7 @@ class Settings:
         BadLog: there is no such log.
         TooFew: nothing could be answered at all.
         BadOrigin: one of these is no origin.
+        BadHost: one of `fetch_hosts` is no host with its port.
         BadCorrections: `corrections` is no such address.
         BadSecond: `second_factor` is no role.
         BadProvider: the provider's address is none, or is not whole.
@@ -115,6 +123,8 @@ class Settings:
     proxies: int = 0
     secret_file: Path | None = None
     upload_mb: int = 50
+    fetch: bool = True
+    fetch_hosts: tuple[str, ...] = ()
     session_idle_min: int = 60
     session_most_h: int = 12
     passwords: bool = True
@@ -145,6 +155,9 @@ class Settings:
             _PROVIDER.match(self.oidc_issuer) and self.oidc_client_id and self.oidc_secret_file
         ):
             raise BadProvider(value=self.oidc_issuer)
+        for host in self.fetch_hosts:
+            if not _HOST.fullmatch(host):
+                raise BadHost(value=host)
         if self.at_once < 1:
             raise TooFew(setting="WEBMAP_AT_ONCE", value=self.at_once)
         if self.log not in ("requests", "errors", "plain"):
@@ -188,6 +201,8 @@ class Settings:
             upload_mb=_whole(
                 "WEBMAP_UPLOAD_MB", environment.get("WEBMAP_UPLOAD_MB", "").strip(), cls.upload_mb
             ),
+            fetch=environment.get("WEBMAP_FETCH", "yes").strip() != "no",
+            fetch_hosts=tuple(environment.get("WEBMAP_FETCH_HOSTS", "").split()),
             session_idle_min=_whole(
                 "WEBMAP_SESSION_IDLE_MIN",
                 environment.get("WEBMAP_SESSION_IDLE_MIN", "").strip(),

@@ -23,6 +23,8 @@ from layers.doctor.fields import AREAS, BODIES, Field, Target, target
 from layers.doctor.guess import Guess
 from layers.editions import Plan
 from layers.errors import N_, Invalid
+from layers.jobs import progress
+from layers.jobs.progress import Tell
 from layers.model import EDITS, Edition
 from layers.readers import Table
 from layers.sources import privacy
@@ -189,9 +191,16 @@ def resource(about: About, layer: str, instance: Instance) -> Resource:
 
 
 def examine(
-    session: Session, instance: Instance, begun: Begun, how: How, about: About, *, today: date
+    session: Session,
+    instance: Instance,
+    begun: Begun,
+    how: How,
+    about: About,
+    *,
+    today: date,
+    tell: Tell = progress.silent,
 ) -> Exam:
-    """Reads every row of a begun file as `how` says; writes nothing.
+    """Reads every row of a begun file as `how` says, and tells how far it is; writes nothing.
 
     Raises:
         as `resource` does, and Unreadable: the file changed while it was read.
@@ -211,6 +220,7 @@ def examine(
         known=known,
         habits=fields.habits(instance),
         keeper=privacy.keepers(instance, gazetteer).get(begun.target.layer),
+        tell=tell,
     )
 
 

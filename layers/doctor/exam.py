@@ -19,6 +19,8 @@ from layers.doctor.lines import Bad, Line, said
 from layers.doctor.systems import System
 from layers.doctor.territory import Areas
 from layers.errors import N_, Problem, Sentence
+from layers.jobs import progress
+from layers.jobs.progress import Tell
 from layers.readers import Table
 from layers.sources import privacy
 from layers.sources.instance import Source
@@ -27,6 +29,7 @@ from layers.sources.rows import Checked, Row, repeated
 
 USED, REPAIRED, REFUSED = "used", "repaired", "refused"
 STATES = (USED, REPAIRED, REFUSED)
+_TOLD_ROWS = 250
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,17 @@ def examine(
     known: Known,
     habits: Habits,
     keeper: Keeper | None = None,
+    tell: Tell = progress.silent,
 ) -> Exam:
     """Reads every row of a table as `how` says.
+
+    It tells how many rows are done.
 
     Raises:
         Unreadable: the file changed or broke off while it was read.
     """
     is_whole = tells_all(target, how.columns)
-    lines = [*_lines(table, how, habits, is_whole=is_whole)]
+    lines = [*_lines(table, how, habits, tell, is_whole=is_whole)]
     findings = [Finding(note.row, REPAIRED if note.row else USED, (note.said,)) for note in table.notes]
     system = _place(lines, table, how, instance, habits) if lines else None
     if system and system.told:
@@ -105,7 +111,9 @@ def examine(
         else Bodies(target, resource, instance, known, is_whole=is_whole)
     )
     rows: list[Row] = []
-    for line in lines:
+    for done, line in enumerate(lines):
+        if not done % _TOLD_ROWS:
+            tell(progress.EXAMINE, done, len(lines))
         try:
             if line.bad:
                 raise line.bad
@@ -115,12 +123,14 @@ def examine(
         else:
             if line.told:
                 findings.append(Finding(line.number, REPAIRED, tuple(line.told)))
+    tell(progress.EXAMINE, len(lines), len(lines))
     rows, more = _held(rows, keeper)
     findings += more
     return Exam(table.file, target, tuple(rows), _joined(findings), len(lines), system)
 
 
-def _lines(table: Table, how: How, habits: Habits, *, is_whole: bool) -> Iterator[Line]:
+def _lines(table: Table, how: How, habits: Habits, tell: Tell, *, is_whole: bool) -> Iterator[Line]:
+    done = 0
     at = {key: table.columns.index(column) for key, column in how.columns.items() if column in table.columns}
     for piece in table.pieces():
         shapes = piece.shapes if piece.shapes is not None else [None] * len(piece.numbers)
@@ -130,6 +140,8 @@ def _lines(table: Table, how: How, habits: Habits, *, is_whole: bool) -> Iterato
                 if row[column] and (is_whole or not values.is_blank(row[column], habits.blanks)):
                     line.cells[key] = row[column]
             yield line
+        done += len(piece.numbers)
+        tell(progress.READ, done, table.rows)
 
 
 def _held(rows: Sequence[Row], keeper: Keeper | None) -> tuple[list[Row], list[Finding]]:

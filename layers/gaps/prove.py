@@ -6,9 +6,7 @@ linear relaxation, so that a run that was ended has told something.
 """
 
 import json
-import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +16,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from layers.jobs import processes
 
 MODEL, ANSWER = "model.npz", "answer.npz"
 _TIME_LIMIT, _INFEASIBLE = 1, 2
@@ -157,19 +157,8 @@ def read_answer(folder: Path) -> Answer:
         return Answer(-np.inf, None, False)
 
 
-def end_with_parent(parent: int) -> None:
-    """Whoever asked may be killed; nobody would wait for the answer then, and nobody would end the search."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.3)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def main(folder: Path, parent: int) -> None:
-    end_with_parent(parent)
+    processes.end_with_parent(parent)
     model, seconds = _read_model(folder)
     _write_answer(folder, prove(model, seconds=seconds, tell=lambda answer: _write_answer(folder, answer)))
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from layers import jobs
 from layers.errors import LayersError
-from layers.gaps import siting, states
-from layers.gaps.prove import end_with_parent
+from layers.gaps import siting
 from layers.gaps.siting import plans
 from layers.gaps.siting.plans import Plan
+from layers.jobs import processes, states
 
 _ANSWERS: dict[str, Callable[..., Plan]] = {
     plans.MCLP: siting.mclp,
@@ -28,7 +29,7 @@ _ANSWERS: dict[str, Callable[..., Plan]] = {
 
 
 def main(folder: Path, minder: int) -> int:
-    end_with_parent(minder)
+    processes.end_with_parent(minder)
     asked = states.read(folder / states.REQUEST)
     if asked is None:
         return 1
@@ -43,8 +44,7 @@ def main(folder: Path, minder: int) -> int:
     try:
         report(plans.READY, _answer(asked, _read_table(folder / states.TABLE), report))
     except LayersError as reason:
-        values = {name: _plain(value) for name, value in reason.values.items()}
-        states.write(folder / states.REASON, {"text": reason.text, "values": values})
+        jobs.tell_reason(folder, reason)
         return 2
     return 0
 
@@ -65,10 +65,6 @@ def _read_table(path: Path) -> dict[str, Any]:
         cost = sparse.csr_array((parts["data"], parts["indices"], parts["indptr"]), shape=shape)
     extra = {"capacity": parts["capacity"]} if "capacity" in parts else {}
     return {"cost": cost, "weights": parts.get("weights"), "extra": extra}
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, int | float | str) else str(value)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from layers.errors import N_, Sentence
+from layers.jobs import progress
+from layers.jobs.progress import Tell
 from layers.readers import (
     archives,
     cells,
@@ -24,7 +26,7 @@ from layers.readers import (
     tables,
 )
 from layers.readers.archives import Member, Place
-from layers.readers.plain import DEFAULTS, Limits, Note, Offer, Piece, Table, Unreadable
+from layers.readers.plain import DEFAULTS, Limits, Note, Offer, Piece, Several, Table, Unreadable
 from layers.readers.services import fetched
 from layers.readers.tables import Found
 from layers.readers.web import Manners
@@ -35,9 +37,11 @@ __all__ = [
     "Note",
     "Offer",
     "Piece",
+    "Several",
     "Table",
     "Unreadable",
     "fetched",
+    "look",
     "offers",
     "read",
 ]
@@ -76,9 +80,35 @@ def read(path: Path, *, name: str = "", encoding: str = "", limits: Limits = DEF
         Unreadable: it cannot be used, or there is nothing of this name in it.
     """
     place = Place()
+    return _read(_inside(Path(path), place, limits), place, name, encoding, limits, progress.silent)
+
+
+def look(
+    path: Path,
+    *,
+    name: str = "",
+    encoding: str = "",
+    limits: Limits = DEFAULTS,
+    tell: Tell = progress.silent,
+) -> tuple[Table, list[Offer]]:
+    """One table of a file, as `read`, with all that one could choose instead, as `offers`.
+
+    Raises:
+        Unreadable: it cannot be used, or there is nothing of this name in it.
+    """
+    place = Place()
     found = _inside(Path(path), place, limits)
+    table = _read(found, place, name, encoding, limits, tell)
+    if len(found) == 1:
+        return table, [Offer(table.name, table.rows, table.geometry, table.columns)]
+    return table, [replace(inside.offer(), name=inside.name) for inside in found]
+
+
+def _read(
+    found: "list[_Inside]", place: Place, name: str, encoding: str, limits: Limits, tell: Tell
+) -> Table:
     chosen, others = _chosen(found, name)
-    made = tables.table(chosen.open(encoding), limits=limits)
+    made = tables.table(chosen.open(encoding), limits=limits, tell=tell)
     notes = (*chosen.notes, *others, *made.notes)
     return replace(made, name=chosen.name, notes=notes, pieces=_Held(place, made.pieces))
 

@@ -7,12 +7,14 @@ and shapes as WKB, in files that this room itself reads. The process knows none 
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,14 @@ from typing import Any
 import numpy as np
 import shapely
 
+from layers import jobs
 from layers.errors import N_, Sentence
+from layers.jobs import processes, progress, states
+from layers.jobs.progress import Tell
 from layers.readers import cells
 from layers.readers.archives import Place
-from layers.readers.plain import DEFAULTS, MB, Limits, Note, Offer, Piece, Table, Unreadable
+from layers.readers.plain import DEFAULTS, MB, Limits, Note, Offer, Piece, Several, Table, Unreadable
+from layers.readers.web import MANNERS, Manners
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PROJ_DATA", "GDAL_DATA", "PYTHONPATH", "TMPDIR")
 
@@ -39,6 +45,10 @@ class Bounds:
 
 
 BOUNDS = Bounds()
+FETCHING = Bounds(clock_s=900.0)
+"""A slow service has a quarter of an hour, all its pages together."""
+_LOOK_S = 0.1
+_SAID, _PIECES, _PROGRESS, _PART = "said", "pieces", "progress", "part"
 
 
 def read(
@@ -51,10 +61,85 @@ def read(
     """
     place = Place()
     asked = {"do": "read", "name": name, "encoding": encoding}
-    said = _asked(path, asked, place.path, limits, bounds)
+    return _table(_asked(path, asked, place.path, limits, bounds), place.path, place)
+
+
+def look(
+    path: Path,
+    *,
+    into: Path,
+    name: str = "",
+    encoding: str = "",
+    limits: Limits = DEFAULTS,
+    bounds: Bounds = BOUNDS,
+    tell: Tell = progress.silent,
+) -> None:
+    """Reads one table of a file into a folder of its own, whole or not at all; `looked` gives it back.
+
+    Raises:
+        Unreadable: it cannot be used, or reading it takes more than the bounds allow.
+    """
+    with _growing(into) as folder:
+        asked = {"do": "look", "name": name, "encoding": encoding}
+        _asked(path, asked, folder, limits, bounds, tell)
+
+
+def looked(folder: Path) -> tuple[Table, list[Offer]]:
+    """What `look` has left: the table, and all that one could choose from the same file.
+
+    Raises:
+        OSError: nothing lies there.
+    """
+    said = json.loads((folder / _SAID).read_text(encoding="utf-8"))
+    offered = [Offer(**{**one, "columns": tuple(one["columns"])}) for one in said.pop("offers")]
+    return _table(said, folder, None), offered
+
+
+def _table(said: dict[str, Any], folder: Path, place: Place | None) -> Table:
     notes = tuple(Note(note["row"], _sentence(note["said"])) for note in said.pop("notes"))
     columns = tuple(said.pop("columns"))
-    return Table(**said, columns=columns, notes=notes, pieces=_Pieces(place, place.path / "pieces"))
+    return Table(**said, columns=columns, notes=notes, pieces=_Pieces(place, folder / _PIECES))
+
+
+def fetched(
+    url: str,
+    *,
+    folder: Path,
+    name: str = "",
+    manners: Manners = MANNERS,
+    bounds: Bounds = FETCHING,
+    tell: Tell = progress.silent,
+) -> Path:
+    """As `readers.fetched`, in a process apart; `folder` is there afterwards, with the file alone, or not.
+
+    Raises:
+        Several: there are several layers, and none was chosen.
+        Unreadable: it cannot be had, or fetching it takes more than the bounds allow.
+    """
+    failed = Unreadable(
+        N_("Fetching “{url}” took too much memory or time, or broke off. Ask it for less, or try later."),
+        url=url,
+    )
+    with _growing(folder) as growing, tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as around:
+        order = {"do": "fetch", "url": url, "name": name, "manners": asdict(manners)}
+        said = _done(order, Path(around), DEFAULTS, bounds, failed, tell)
+        # A name of its own choice must not lead elsewhere.
+        file = next(one for one in (Path(around) / _PART).iterdir() if one.name == said["file"])
+        file.rename(growing / file.name)
+    return folder / file.name
+
+
+@contextmanager
+def _growing(target: Path) -> Iterator[Path]:
+    """A new folder, which takes the place of the target once it is whole."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield folder
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def offers(path: Path, *, limits: Limits = DEFAULTS, bounds: Bounds = BOUNDS) -> list[Offer]:
@@ -72,7 +157,7 @@ def offers(path: Path, *, limits: Limits = DEFAULTS, bounds: Bounds = BOUNDS) ->
 class _Pieces:
     """Walks through the rows that the process left; holds their folder as long as somebody may."""
 
-    place: Place
+    place: Place | None
     file: Path
 
     def __call__(self) -> Iterator[Piece]:
@@ -87,26 +172,52 @@ class _Pieces:
                 )
 
 
-def _asked(path: Path, asked: dict[str, str], folder: Path, limits: Limits, bounds: Bounds) -> dict[str, Any]:
-    """What the process says; what it leaves lies in the folder."""
-    file = cells.visible(path.name)
-    order: dict[str, Any] = {**asked, "path": str(path.resolve()), "folder": str(folder)}
-    order |= {"limits": asdict(limits), "bounds": asdict(bounds)}
-    code = _run(json.dumps(order), folder, bounds)
+def _asked(
+    path: Path,
+    asked: dict[str, str],
+    folder: Path,
+    limits: Limits,
+    bounds: Bounds,
+    tell: Tell = progress.silent,
+) -> dict[str, Any]:
+    """What the process says of a file; what it leaves lies in the folder."""
+    text = N_("Reading the file “{file}” took too much memory or time, or broke off. Split or repair it.")
+    failed = Unreadable(text, file=cells.visible(path.name))
+    return _done({**asked, "path": str(path.resolve())}, folder, limits, bounds, failed, tell)
+
+
+def _done(
+    order: dict[str, Any], folder: Path, limits: Limits, bounds: Bounds, failed: Unreadable, tell: Tell
+) -> dict[str, Any]:
+    """What the process says; `failed` is raised where it fell or was ended."""
+    order = {
+        **order,
+        "parent": processes.own_id(),
+        "folder": str(folder.resolve()),
+        "limits": asdict(limits),
+        "bounds": asdict(bounds),
+    }
+    code = _run(json.dumps(order), folder, bounds, lambda: _pass_on(folder / _PROGRESS, tell))
     try:
-        said: dict[str, Any] = json.loads((folder / "said").read_text(encoding="utf-8"))
+        said: dict[str, Any] = json.loads((folder / _SAID).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         said = {}
+    if "several" in said:
+        raise Several([(str(name), str(title)) for name, title in said["several"]])
     if not said or (code and "refused" not in said):
-        text = N_("Reading the file “{file}” took too much memory or time, or broke off. Split or repair it.")
-        raise Unreadable(text, file=file)
+        raise failed
     if "refused" in said:
-        raise Unreadable(said["refused"]["text"], **_values(said["refused"]["values"]))
+        raise Unreadable(said["refused"]["text"], **jobs.values(said["refused"]["values"]))
     return said
 
 
-def _run(order: str, folder: Path, bounds: Bounds) -> int:
-    """Starts the process and waits for it; it and all that it started end with the time."""
+def _pass_on(file: Path, tell: Tell) -> None:
+    if told := states.read(file):
+        tell(str(told["stage"]), int(told["done"]), int(told["total"]))
+
+
+def _run(order: str, folder: Path, bounds: Bounds, look: Callable[[], None]) -> int:
+    """Starts the process and waits for it, looking now and then; it and all that it started end in time."""
     # The folder of this package comes first: what is read must not choose the code that reads it.
     root = str(Path(__file__).parent.parent.parent)
     known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -121,13 +232,19 @@ def _run(order: str, folder: Path, bounds: Bounds) -> int:
         env={**own, "TMPDIR": str(folder), "HOME": str(folder)},
         start_new_session=True,
     )
+    until, asked = time.monotonic() + bounds.clock_s, order.encode()
     try:
-        started.communicate(order.encode(), timeout=bounds.clock_s)
-    except subprocess.TimeoutExpired:
-        return 1
+        while True:
+            try:
+                started.communicate(asked, timeout=min(_LOOK_S, max(until - time.monotonic(), 0)))
+                return started.returncode
+            except subprocess.TimeoutExpired:
+                asked = b""  # The first call goes on sending it.
+                if time.monotonic() >= until:
+                    return 1
+            look()
     finally:
         _end(started)
-    return started.returncode
 
 
 def _end(started: "subprocess.Popen[bytes]") -> None:
@@ -148,16 +265,28 @@ def main(order: dict[str, Any]) -> int:
     tempfile.tempdir = order["folder"]
     from layers import readers  # Only now: what it brings along is bound too.
 
-    folder, path, limits = Path(order["folder"]), Path(order["path"]), Limits(**order["limits"])
+    folder, limits = Path(order["folder"]), Limits(**order["limits"])
+    tell, path = progress.into(folder / _PROGRESS), Path(order.get("path", ""))
+    about = {name: order[name] for name in ("name", "encoding") if name in order}
     try:
-        if order["do"] == "offers":
-            said: dict[str, Any] = {"offers": [asdict(one) for one in readers.offers(path, limits=limits)]}
+        if order["do"] == "fetch":
+            (folder / _PART).mkdir()
+            manners = Manners(**order["manners"])
+            url, name = order["url"], order["name"]
+            file = readers.fetched(url, folder=folder / _PART, name=name, manners=manners, tell=tell)
+            said: dict[str, Any] = {"file": file.name}
+        elif order["do"] == "offers":
+            said = {"offers": [asdict(one) for one in readers.offers(path, limits=limits)]}
+        elif order["do"] == "look":
+            table, offered = readers.look(path, **about, limits=limits, tell=tell)
+            said = {**_told(table, folder, tell), "offers": [asdict(one) for one in offered]}
         else:
-            table = readers.read(path, name=order["name"], encoding=order["encoding"], limits=limits)
-            said = _told(table, folder)
+            said = _told(readers.read(path, **about, limits=limits), folder, progress.silent)
+    except Several as error:
+        said = {"several": error.layers}
     except Unreadable as error:
-        said = {"refused": {"text": error.text, "values": {k: _plain(v) for k, v in error.values.items()}}}
-    (folder / "said").write_text(json.dumps(said), encoding="utf-8")
+        said = {"refused": {"text": error.text, "values": jobs.told(error.values)}}
+    (folder / _SAID).write_text(json.dumps(said), encoding="utf-8")
     return 0
 
 
@@ -178,9 +307,12 @@ def _bind(bounds: Bounds) -> None:
         resource.setrlimit(kind, (least, least))
 
 
-def _told(table: Table, folder: Path) -> dict[str, Any]:
-    with (folder / "pieces").open("w", encoding="utf-8") as out:
+def _told(table: Table, folder: Path, tell: Tell) -> dict[str, Any]:
+    done = 0
+    with (folder / _PIECES).open("w", encoding="utf-8") as out:
         for piece in table.pieces():
+            done += len(piece.numbers)
+            tell(progress.READ, done, table.rows)
             shapes = None if piece.shapes is None else shapely.to_wkb(piece.shapes, hex=True).tolist()
             said = {"numbers": [int(number) for number in piece.numbers], "cells": piece.cells}
             out.write(json.dumps({**said, "shapes": shapes}) + "\n")
@@ -190,25 +322,14 @@ def _told(table: Table, folder: Path) -> dict[str, Any]:
 
 
 def _sentence_told(said: Sentence) -> dict[str, Any]:
-    return {"text": said.text, "values": {name: _plain(value) for name, value in said.values.items()}}
-
-
-def _plain(value: object) -> Any:
-    """A value that JSON knows; a sentence in a sentence stays one."""
-    if isinstance(value, Sentence):
-        return _sentence_told(value)
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    return {"text": said.text, "values": jobs.told(said.values)}
 
 
 def _sentence(said: dict[str, Any]) -> Sentence:
-    return Sentence(said["text"], **_values(said["values"]))
-
-
-def _values(said: dict[str, Any]) -> dict[str, object]:
-    return {name: _sentence(one) if isinstance(one, dict) else one for name, one in said.items()}
+    return Sentence(said["text"], **jobs.values(said["values"]))
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.load(sys.stdin)))
+    ordered = json.load(sys.stdin)
+    processes.end_with_parent(ordered["parent"])
+    sys.exit(main(ordered))

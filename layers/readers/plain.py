@@ -1,10 +1,10 @@
 """The one plain shape that every file is turned into, the limits it is held to, and how it is refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from layers.errors import Invalid, Sentence
+from layers.errors import N_, Invalid, Sentence
 from layers.geo import Shapes
 
 MB = 1_000_000
@@ -93,3 +93,19 @@ class Unreadable(Invalid):
 
 def _again(text: str, values: dict[str, Any]) -> Unreadable:
     return Unreadable(text, **values)
+
+
+class Several(Unreadable):
+    """An address at which there are several layers, of which one has to be chosen.
+
+    `layers` are their names with their titles.
+    """
+
+    def __init__(self, layers: Sequence[tuple[str, str]]) -> None:
+        self.layers = tuple(layers)
+        names = ", ".join(name for name, _ in self.layers)[:500]
+        text = N_("There are {count} layers at this address. Choose one of: {names}.")
+        super().__init__(text, count=len(self.layers), names=names)
+
+    def __reduce__(self) -> Any:
+        return Several, (self.layers,)

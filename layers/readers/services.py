@@ -13,46 +13,97 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 import shapely
 
 from layers.errors import N_
-from layers.readers import archives, features, gdal, kinds, systems, tables, xml
-from layers.readers.plain import DEFAULTS, Limits, Unreadable
+from layers.jobs import progress
+from layers.jobs.progress import Tell
+from layers.readers import archives, features, gdal, kinds, systems, tables, web, xml
+from layers.readers.plain import DEFAULTS, Limits, Several, Unreadable
 from layers.readers.web import MANNERS, Manners, fetch
 
 _PAGE = 1_000
 _NUMBERS = re.compile(rb'\b(numberMatched|numberOfFeatures)="(\d+|unknown)"')
 _JSON = ("application/json", "application/geo+json", "json", "geojson")
+_SERVICE = re.compile(r"/(wfs|ows|wfsserver)/?$", re.IGNORECASE)
+_COLLECTIONS = re.compile(r"/collections(/[^/]+(/items)?)?/?$")
+_PICTURES = ("WMS_Capabilities", "WMT_MS_Capabilities", "Capabilities")
+_DATA = ("data", "http://www.opengis.net/def/rel/ogc/1.0/data")
+_MOST_LISTED_BYTES = 10_000_000
+_WFS = "wfs"
 
 
 def fetched(
-    url: str, *, folder: Path, name: str = "", manners: Manners = MANNERS, limits: Limits = DEFAULTS
+    url: str,
+    *,
+    folder: Path,
+    name: str = "",
+    manners: Manners = MANNERS,
+    limits: Limits = DEFAULTS,
+    tell: Tell = progress.silent,
 ) -> Path:
     """The file behind an address, written into `folder`; `name` chooses a layer of a service.
 
     Raises:
+        Several: it is a service with several layers, and none was chosen.
         Unreadable: it may not be asked, does not answer, or answers with something else, or with not all.
     """
+    url = url.partition("#")[0]
     asked = {key.lower(): value for key, value in parse_qsl(urlsplit(url).query)}
-    if asked.get("service", "").upper() == "WFS" or (asked.get("request", "").lower() == "getfeature"):
-        return _Wfs(url, asked, folder, manners, limits).fetched(name)
-    if re.search(r"/collections(/[^/]+(/items)?)?/?$", urlsplit(url).path):
-        return _pages_of_collection(url, folder, name, manners, limits)
-    return _plain(url, folder, manners)
-
-
-def _plain(url: str, folder: Path, manners: Manners) -> Path:
-    """A file as it is; a page or a picture instead of one is refused."""
+    is_wfs = asked.get("service", "").upper() == "WFS" or asked.get("request", "").lower() == "getfeature"
+    if is_wfs or _SERVICE.search(urlsplit(url).path):
+        return _Wfs(url, asked, folder, manners, limits, tell).fetched(name)
+    if _COLLECTIONS.search(urlsplit(url).path):
+        return _pages_of_collection(url, folder, name, manners, limits, tell)
     target = folder / _file_name(url)
     part = target.with_name(f"part-{target.name}")
     try:
-        fetch(url, part, manners=manners)
+        fetch(url, part, manners=manners, tell=tell)
+        service = _service(part, url)
+        if service == _WFS:
+            return _Wfs(url, asked, folder, manners, limits, tell).fetched(name)
+        if service:
+            return _pages_of_collection(service, folder, name, manners, limits, tell)
+        # A page or a picture instead of a file is refused.
         kinds.kind(part, file=target.name)
         return part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _service(answer: Path, url: str) -> str:
+    """The address of the service that an answer describes instead of being data; "" where it is data.
+
+    A WFS is _WFS, an OGC API the address of its list of collections.
+
+    Raises:
+        Unreadable: it is a service that gives pictures alone.
+    """
+    with answer.open("rb") as stream:
+        head = stream.read(1 << 12).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"<") and b"apabilities" in head:
+        tag = xml.local(xml.root(answer, file=_file_name(url)))
+        if tag in _PICTURES:
+            text = N_("The address “{url}” gives pictures of maps and no data. Ask its owner for a WFS.")
+            raise Unreadable(text, url=url)
+        return _WFS if tag == "WFS_Capabilities" else ""
+    if not head.startswith(b"{") or answer.stat().st_size > _MOST_LISTED_BYTES:
+        return ""
+    try:
+        said = json.loads(answer.read_bytes())
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(said, dict) or "features" in said or said.get("type") in ("Topology", "Feature"):
+        return ""
+    if isinstance(said.get("collections"), list):
+        return url
+    links = said.get("links")
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("rel") in _DATA and link.get("href"):
+            return urljoin(url, str(link["href"]))
+    return ""
 
 
 def _file_name(url: str) -> str:
@@ -64,9 +115,9 @@ def _file_name(url: str) -> str:
 class _Pages:
     """One GeoJSON file that features are added to; it is there only once it is whole."""
 
-    def __init__(self, target: Path, limits: Limits) -> None:
+    def __init__(self, target: Path, limits: Limits, url: str, manners: Manners) -> None:
         self.target, self.crs, self.count = target, "", 0
-        self._limits = limits
+        self._limits, self._url, self._manners, self._size = limits, url, manners, 0
         self.is_wide = False
         self._seen: set[str] = set()
         self._part = target.with_suffix(".part")
@@ -94,8 +145,12 @@ class _Pages:
         return came
 
     def _add(self, feature: dict[str, Any]) -> None:
-        self._stream.write(("," if self.count else "") + "\n" + json.dumps(feature, ensure_ascii=False))
+        said = ("," if self.count else "") + "\n" + json.dumps(feature, ensure_ascii=False)
+        self._stream.write(said)
         self.count += 1
+        self._size += len(said)
+        if self._size > self._manners.most_bytes:
+            raise web.too_much(self._url, self._manners)
         self.is_wide = self.is_wide or any(abs(number) > 360 for number in _first_pair(feature))
         if self.count > self._limits.rows:
             text = N_("The table “{name}” has more than {most:,} rows. Split it into smaller files.")
@@ -129,8 +184,7 @@ def _first_pair(feature: dict[str, Any]) -> list[float]:
     return [float(number) for number in found[:2] if isinstance(number, (int, float))]
 
 
-def _gathered(target: Path, limits: Limits, gather: Callable[[_Pages], None]) -> Path:
-    pages = _Pages(target, limits)
+def _gathered(pages: _Pages, gather: Callable[[_Pages], None]) -> Path:
     try:
         gather(pages)
         return pages.whole()
@@ -139,13 +193,26 @@ def _gathered(target: Path, limits: Limits, gather: Callable[[_Pages], None]) ->
         raise
 
 
+def _no_layers(url: str) -> Unreadable:
+    text = N_(
+        "The service at the address “{url}” offers no layer. Ask its owner, or look for another address."
+    )
+    return Unreadable(text, url=url)
+
+
 class _Wfs:
     """A WFS: what it has, how much of it, and all of it."""
 
     def __init__(
-        self, url: str, asked: dict[str, str], folder: Path, manners: Manners, limits: Limits
+        self,
+        url: str,
+        asked: dict[str, str],
+        folder: Path,
+        manners: Manners,
+        limits: Limits,
+        tell: Tell,
     ) -> None:
-        self._url, self._asked, self._folder = url, asked, folder
+        self._url, self._asked, self._folder, self._tell = url, asked, folder, tell
         self._manners, self._limits = manners, limits
         self._answer = folder / "answer.part"
 
@@ -160,7 +227,8 @@ class _Wfs:
             target = _target(self._folder, layer)
             # Not srsName: written as a URN it turns the axes of some services, and the default is the truest.
             crs = _system(about.contents[layer])
-            return _gathered(target, self._limits, lambda pages: self._gather(pages, layer, total, form, crs))
+            pages = _Pages(target, self._limits, self._url, self._manners)
+            return _gathered(pages, lambda pages: self._gather(pages, layer, total, form, crs))
         finally:
             self._answer.unlink(missing_ok=True)
 
@@ -184,8 +252,12 @@ class _Wfs:
         if tag != "WFS_Capabilities":
             kinds.kind(self._answer, file="WFS")
             raise self._other()
+        layers = 0
         for _, element, _ in xml.elements(self._answer, file="WFS", limits=self._limits):
+            layers += xml.local(element.tag) == "FeatureType"
             element.clear()
+        if not layers:
+            raise _no_layers(self._url)
         try:
             return WebFeatureService(self._url, version="2.0.0", xml=self._answer.read_bytes())
         except Exception as error:  # It raises whatever it misses.
@@ -206,10 +278,14 @@ class _Wfs:
         wanted = name or self._asked.get("typenames", "") or self._asked.get("typename", "")
         there = list(about.contents)
         found = [layer for layer in there if layer == wanted or layer.split(":")[-1] == wanted.split(":")[-1]]
+        if not there:
+            raise _no_layers(self._url)
         if not wanted and len(there) == 1:
             return str(there[0])
         if wanted and found:
             return str(wanted if wanted in found else found[0])
+        if not wanted:
+            raise Several([(str(name), str(one.title or "")) for name, one in about.contents.items()])
         text = N_("There is no layer “{name}” at this address. Choose one of: {names}.")
         raise Unreadable(text, name=wanted, names=", ".join(there)[:500])
 
@@ -230,6 +306,7 @@ class _Wfs:
                 request="GetFeature", typeNames=layer, count=str(_PAGE), startIndex=str(pages.count), **more
             )
             came = pages.page(self._features(layer, pages))
+            self._tell(progress.PAGES, pages.count, total or 0)
             if not came:
                 break
             time.sleep(self._manners.pause_s)
@@ -291,15 +368,17 @@ def _features_of_gml(path: Path, layer: str, pages: _Pages, limits: Limits) -> I
                 }
 
 
-def _pages_of_collection(url: str, folder: Path, name: str, manners: Manners, limits: Limits) -> Path:
+def _pages_of_collection(
+    url: str, folder: Path, name: str, manners: Manners, limits: Limits, tell: Tell
+) -> Path:
     """All items of a collection of an OGC API, one link to the next after another."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
     if path.endswith("/collections"):
-        path = f"{path}/{name}" if name else _only_collection(url, folder, manners)
+        path = f"{path}/{quote(_collection(url, folder, name, manners), safe='')}"
     if not path.endswith("/items"):
         path += "/items"
-    layer = name or path.split("/")[-2]
+    layer = unquote(path.split("/")[-2])
     asked = dict(parse_qsl(parts.query))
     asked.setdefault("limit", str(_PAGE))
     asked.setdefault("f", "json")
@@ -307,12 +386,13 @@ def _pages_of_collection(url: str, folder: Path, name: str, manners: Manners, li
     target = _target(folder, layer)
     answer = folder / "answer.part"
     try:
-        return _gathered(target, limits, lambda pages: _follow(first, answer, layer, pages, manners, limits))
+        pages = _Pages(target, limits, url, manners)
+        return _gathered(pages, lambda pages: _follow(first, answer, layer, pages, manners, tell))
     finally:
         answer.unlink(missing_ok=True)
 
 
-def _follow(url: str, answer: Path, layer: str, pages: _Pages, manners: Manners, limits: Limits) -> None:
+def _follow(url: str, answer: Path, layer: str, pages: _Pages, manners: Manners, tell: Tell) -> None:
     seen: set[str] = set()
     total: object = None
     while url:
@@ -331,6 +411,7 @@ def _follow(url: str, answer: Path, layer: str, pages: _Pages, manners: Manners,
         members: dict[str, Any] = {}
         pages.page(features.items(answer, file=layer, members=members))
         total = members.get("numberMatched", total)
+        tell(progress.PAGES, pages.count, total if isinstance(total, int) else 0)
         links = members.get("links") if isinstance(members.get("links"), list) else []
         following = [link for link in links or [] if isinstance(link, dict) and link.get("rel") == "next"]
         url = urljoin(url, str(following[0].get("href", ""))) if following else ""
@@ -342,20 +423,24 @@ def _follow(url: str, answer: Path, layer: str, pages: _Pages, manners: Manners,
         raise Unreadable(text, total=total, name=layer, found=pages.count)
 
 
-def _only_collection(url: str, folder: Path, manners: Manners) -> str:
-    """The path of the only collection of a service."""
+def _collection(url: str, folder: Path, name: str, manners: Manners) -> str:
+    """The id of the collection of this name, or of the only one that a service has."""
     answer = folder / "answer.part"
-    fetch(url, answer, manners=manners)
     try:
+        fetch(url, answer, manners=manners)
         listed = json.loads(answer.read_bytes())["collections"]
-        there = [str(collection["id"]) for collection in listed]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        there = {str(one["id"]): str(one.get("title") or "") for one in listed}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreadable(
             N_("The address “{url}” answers with no GeoJSON. Check it in a browser."), url=url
         ) from None
     finally:
         answer.unlink(missing_ok=True)
-    if len(there) != 1:
+    if not there:
+        raise _no_layers(url)
+    if name and name not in there:
         text = N_("There is no layer “{name}” at this address. Choose one of: {names}.")
-        raise Unreadable(text, name="", names=", ".join(there)[:500])
-    return f"{urlsplit(url).path.rstrip('/')}/{there[0]}"
+        raise Unreadable(text, name=name, names=", ".join(there)[:500])
+    if not name and len(there) > 1:
+        raise Several([*there.items()])
+    return name or next(iter(there))

@@ -9,6 +9,8 @@ import shapely
 
 from layers.errors import N_
 from layers.geo import Shapes
+from layers.jobs import progress
+from layers.jobs.progress import Tell
 from layers.readers import cells, systems
 from layers.readers.cells import Notebook
 from layers.readers.plain import Limits, Piece, Table, Unreadable
@@ -100,8 +102,10 @@ class _Seen:
         return "mixed" if len(self.kinds) > 1 else next(iter(self.kinds), "")
 
 
-def table(found: Found, *, limits: Limits) -> Table:
+def table(found: Found, *, limits: Limits, tell: Tell = progress.silent) -> Table:
     """Walks through all rows once, so that whatever is wrong is known before the first is used.
+
+    It tells how many rows it has seen.
 
     Raises:
         Unreadable: the file breaks off, or is more than the limits allow.
@@ -109,6 +113,7 @@ def table(found: Found, *, limits: Limits) -> Table:
     notes, seen = found.notes, _Seen()
     for piece in _pieces(found.walk(notes), found.has_shapes, notes, limits):
         seen.look(piece)
+        tell(progress.READ, seen.rows, 0)
         if seen.rows > limits.rows:
             raise Unreadable(
                 N_("The table “{name}” has more than {most:,} rows. Split it into smaller files."),

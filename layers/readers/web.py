@@ -14,12 +14,15 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from layers import network
 from layers.errors import N_
+from layers.jobs import progress
+from layers.jobs.progress import Tell
 from layers.readers.plain import MB, Unreadable
 
 AGENT = "Turvakaart (community safety map; reads open data on request)"
 _REDIRECTS = 5
 _CHUNK = 1 << 16
 _MOVED = (301, 302, 303, 307, 308)
+_REFUSED, _GONE, _BUSY = (401, 403, 407), (404, 410), (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,17 @@ class Manners:
 MANNERS = Manners()
 
 
-def fetch(url: str, target: Path, *, manners: Manners) -> str:
+def fetch(url: str, target: Path, *, manners: Manners, tell: Tell = progress.silent) -> str:
     """Writes what an address answers into a file; gives the address it came from in the end.
+
+    It tells how many bytes have come.
 
     Raises:
         Unreadable: it may not or cannot be asked, answers with an error, too slowly, or with too much.
     """
     until = time.monotonic() + manners.total_s
     for _ in range(_REDIRECTS + 1):
-        moved = _asked(url, target, manners, until)
+        moved = _asked(url, target, manners, until, tell)
         if not moved:
             return url
         url = urljoin(url, moved)
@@ -55,7 +60,7 @@ def fetch(url: str, target: Path, *, manners: Manners) -> str:
     )
 
 
-def _asked(url: str, target: Path, manners: Manners, until: float) -> str:
+def _asked(url: str, target: Path, manners: Manners, until: float, tell: Tell) -> str:
     """One question. The address it was moved to, or "" when the answer was written."""
     connection, host, path = _connected(url, manners)
     try:
@@ -65,9 +70,8 @@ def _asked(url: str, target: Path, manners: Manners, until: float) -> str:
             if answer.status in _MOVED and (moved := answer.getheader("Location")):
                 return moved
             if answer.status != 200:
-                text = N_("The address “{url}” answered with the error {status}. Check it in a browser.")
-                raise Unreadable(text, url=url, status=answer.status)
-            _write(answer, target, url, manners, until)
+                raise Unreadable(_of_status(answer.status), url=url, status=answer.status)
+            _write(answer, target, url, manners, until, tell)
             return ""
     except (OSError, http.client.HTTPException, ValueError) as error:
         text = N_("The address “{url}” does not answer, or breaks off. Try again later.")
@@ -76,19 +80,42 @@ def _asked(url: str, target: Path, manners: Manners, until: float) -> str:
         connection.close()
 
 
-def _write(answer: http.client.HTTPResponse, target: Path, url: str, manners: Manners, until: float) -> None:
+def _of_status(status: int) -> str:
+    if status in _GONE:
+        return N_("There is nothing at the address “{url}” (answer {status}). Look for the right one.")
+    if status in _REFUSED:
+        return N_(
+            "The address “{url}” refuses to answer this server (answer {status}). Fetch the file yourself, "
+            "or ask its owner."
+        )
+    if status in _BUSY:
+        return N_("The address “{url}” cannot answer just now (answer {status}). Try again later.")
+    return N_("The address “{url}” answered with the error {status}. Check it in a browser.")
+
+
+def too_much(url: str, manners: Manners) -> Unreadable:
+    """What is said of an address that sends more than may be asked of it."""
+    text = N_("The address “{url}” sends more than {most:,} MB. Ask it for less.")
+    return Unreadable(text, url=url, most=manners.most_bytes // MB)
+
+
+def _write(
+    answer: http.client.HTTPResponse, target: Path, url: str, manners: Manners, until: float, tell: Tell
+) -> None:
     size = 0
     expected = answer.length
+    if expected is not None and expected > manners.most_bytes:
+        raise too_much(url, manners)
     with target.open("wb") as stream:
         while chunk := answer.read1(_CHUNK):
             size += len(chunk)
             if size > manners.most_bytes:
-                text = N_("The address “{url}” sends more than {most:,} MB. Ask it for less.")
-                raise Unreadable(text, url=url, most=manners.most_bytes // MB)
+                raise too_much(url, manners)
             if time.monotonic() > until:
                 text = N_("The address “{url}” took longer than {most:.0f} seconds. Try again later.")
                 raise Unreadable(text, url=url, most=manners.total_s)
             stream.write(chunk)
+            tell(progress.FETCH, size, expected or 0)
     if expected is not None and size < expected:
         raise http.client.IncompleteRead(b"", expected - size)
 

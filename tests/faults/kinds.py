@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from layers import tiles
-from layers.gaps import jobs, states
+from layers.gaps import jobs
+from layers.jobs import ids, states
 from tests.faults import deeds, promises, reader, strikes
 from tests.faults.deeds import DEEDS
 from tests.faults.promises import Broken, check
@@ -622,7 +623,7 @@ def _siting(stage, chance):
 
 
 def _jobs_in(folder):
-    return jobs._ids(folder) if folder.is_dir() else []
+    return ids(folder)
 
 
 def _over(folder, id):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import shapely
 
-from layers import places, readers, store
+from layers import places, store
 from layers.readers import apart
 from tests import make
 from tests.webmap import site
@@ -44,7 +44,9 @@ def door(tmp_path, store_url):
 def here(monkeypatch, request):
     """Files are read in this process: each one apart takes a second, and has tests of its own."""
     if "apart" not in request.node.name:
-        monkeypatch.setattr("webmap.importing.apart", readers)
+        monkeypatch.setattr(apart, "_bind", lambda bounds: None)
+        monkeypatch.setattr(apart.tempfile, "tempdir", None)
+        monkeypatch.setattr(apart, "_run", lambda order, *_: apart.main(json.loads(order)))
 
 
 @pytest.fixture
@@ -358,8 +360,8 @@ def test_of_several_tables_one_is_chosen(steward):
 
 
 def test_a_sent_file_is_read_in_a_process_apart(steward, monkeypatch):
-    read, seen = apart.read, []
-    monkeypatch.setattr(apart, "read", lambda path, **how: seen.append(path.name) or read(path, **how))
+    look, seen = apart.look, []
+    monkeypatch.setattr(apart, "look", lambda path, **how: seen.append(path.name) or look(path, **how))
     columns, said = hand_in(steward)
 
     assert said.status_code == 303

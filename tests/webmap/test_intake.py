@@ -1,10 +1,19 @@
 """Importing by command: examined, planned, written only when asked, undone."""
 
+import io
+import os
+import re
+
 import pytest
 from click.testing import CliRunner
 
+from layers import places
+from layers.arrivals import Origin, plans
 from tests import make
-from webmap import cli
+from tests.layers.readers.test_fetched import Service, wfs
+from tests.webmap import site
+from webmap import cli, db, intake
+from webmap.settings import Settings
 
 UNITS = "Nimetus;Form;Settlement\nUus Selts;selts;Esimene\nTeine Selts;association;Teine\n"
 ABOUT = ("--layer", "villages", "--dataset", "county", "--source", "A test", "--licence", "CC0-1.0")
@@ -101,3 +110,62 @@ def test_what_is_told_is_told_in_the_language_asked_for(run, units):
     told = run("import", units, *ABOUT, "--map", "name=Nimetus", "--lang", "et")[1]
 
     assert "Plaan:" in told
+
+
+@pytest.fixture
+def service(monkeypatch):
+    """A service of two layers and a file, which this computer's operator lets be asked."""
+    running = Service({"/wfs": wfs(layers=("ehak:vald", "ehak:linn")), "/units.csv": UNITS.encode()})
+    monkeypatch.setenv("WEBMAP_FETCH_HOSTS", running.host)
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+def test_an_address_is_read_like_a_file_and_becomes_the_source(run, service):
+    address = f"{service.url}/units.csv"
+    code, said = run("import", address, *ABOUT, "--map", "name=Nimetus", "--write", "--lang", "en")
+    assert (code, "Written as edition" in said) == (0, True), said
+    assert "\r" not in said, "there is no terminal"
+
+    settings = Settings.from_environment(os.environ)
+    with site.an_app(settings) as app, app.test_request_context("/"):
+        assert plans.origins(db.session()) == {("villages", "county"): Origin(address)}
+        newest = next(one for one in places.all_editions(db.session()) if one.dataset == "county")
+    assert newest.source_url == address
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", newest.as_of)
+
+
+def test_of_several_layers_at_an_address_the_command_tells_the_names(run, service):
+    code, said = run("import", f"{service.url}/wfs", *ABOUT, "--lang", "en")
+    assert code == 1
+    assert "There are 2 layers at this address. Choose one of: ehak:vald, ehak:linn." in said
+    assert "7 rows" in run("import", f"{service.url}/wfs", "--part", "linn", *ABOUT, "--lang", "en")[1]
+
+
+def test_an_address_of_our_own_network_and_a_file_that_is_not_there_are_refused(run):
+    assert "lies in a private network" in run("import", "http://127.0.0.1:9/x.csv", *ABOUT)[1]
+    assert run("import", "nowhere.csv", *ABOUT)[0] == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_one_line_tells_how_far_it_is_and_goes_again(run, units):
+    assert run("import", units, *ABOUT, "--map", "name=Nimetus")[0] == 0
+    told, terminal = [], Terminal()
+    asked = dict.fromkeys(("part", "crs", "sheet", "encoding", "note"), "")
+    asked |= {"columns": ("name=Nimetus",), "same": (), "fixes": None, "repaired": None, "language": "en"}
+    asked |= dict(zip(("layer", "dataset", "source", "licence"), ABOUT[1::2], strict=True))
+    with site.an_app(Settings.from_environment(os.environ)) as app:
+        intake.from_command(
+            app, str(units), tell=told.append, far=terminal, write=True, without_refused=False, **asked
+        )
+
+    shown = [one for one in terminal.getvalue().split("\r") if one.strip()]
+    assert "Examining: 0 of 2 rows." in [one.strip() for one in shown]
+    assert "Writing: 0 of 2 rows." in [one.strip() for one in shown]
+    assert not terminal.getvalue().rsplit("\r", 1)[1], "the line is empty in the end"
+    assert told[-1].startswith("Written as edition")

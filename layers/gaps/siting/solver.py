@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from layers.gaps import processes, prove
+from layers.gaps import prove
 from layers.gaps.prove import Answer, Model
 from layers.gaps.siting.costs import Flags, Floats, Ints, Pairs
 from layers.gaps.siting.sums import Task
+from layers.jobs import processes
 
 MOST_PAIRS = 1_000_000
 """Above so many non-zeros HiGHS was seen to run for minutes beyond its limit and to return nothing."""

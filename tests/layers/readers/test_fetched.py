@@ -187,7 +187,7 @@ def test_a_layer_is_chosen_by_name_and_the_others_are_named(serve, tmp_path):
         f"{service.url}/ows?service=WFS", folder=tmp_path, name="linn", manners=service.manners()
     )
 
-    assert said == "There is no layer “” at this address. Choose one of: ehak:vald, ehak:linn."
+    assert said == "There are 2 layers at this address. Choose one of: ehak:vald, ehak:linn."
     assert path.name == "ehak_linn.geojson"
 
 
@@ -275,8 +275,15 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 270
     ("answer", "more", "says"),
     [
         (PICTURE, {}, "The file “a.zip” is a picture and no data. Fetch the data themselves."),
-        (None, {}, "The address “{url}” answered with the error 404. Check it in a browser."),
-        ((500, {}, b"x"), {}, "The address “{url}” answered with the error 500. Check it in a browser."),
+        (None, {}, "There is nothing at the address “{url}” (answer 404). Look for the right one."),
+        ((500, {}, b"x"), {}, "The address “{url}” cannot answer just now (answer 500). Try again later."),
+        ((418, {}, b"x"), {}, "The address “{url}” answered with the error 418. Check it in a browser."),
+        (
+            (403, {}, b"x"),
+            {},
+            "The address “{url}” refuses to answer this server (answer 403). Fetch the file yourself, or ask "
+            "its owner.",
+        ),
         (b"a,b\n" * 10, {"most_bytes": 20}, "The address “{url}” sends more than 0 MB. Ask it for less."),
         (
             (200, {"Content-Length": "100"}, b"a,b"),

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -19,20 +21,35 @@ def own_id() -> int:
     return os.getpid()
 
 
-def leave(module: str, *arguments: str) -> None:
+def end_with_parent(parent: int) -> None:
+    """Whoever asked may be killed; nobody would wait for the answer then, and nobody would end the work."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.3)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def leave(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
     """Starts it and lets it outlive us: a session of its own, so that what ends us does not end it."""
-    running = start(module, *arguments, apart=True)
+    running = start(module, *arguments, apart=True, environment=environment)
     # Somebody must hear of its end, or the system keeps its name on the list.
     threading.Thread(target=running.wait, daemon=True).start()
 
 
-def start(module: str, *arguments: str, apart: bool = False) -> "subprocess.Popen[bytes]":
+def start(
+    module: str, *arguments: str, apart: bool = False, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """`environment` is added to our own, which those that it starts inherit."""
     line = [sys.executable, "-P", "-c", _START, str(_ROOT), module, *arguments]
     return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
         line,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment} if environment else None,
         start_new_session=apart,
         close_fds=True,
     )

@@ -2,8 +2,10 @@
 
 A lock ends with its process, however that ended.
 
-`job.json` says what the minder knows, `progress.json` and `plan.json` what the worker has reached, and
-a file `cancel` is a wish. This room needs the standard library alone, because the minder starts with it.
+`job.json` says what the minder knows, `progress.json` and others what the worker has reached. A file `open`
+becomes `cancel` by somebody's wish or `sealed` by the worker when its work may no longer be broken off:
+whoever renames it first is right. This room needs the standard library alone, because the minder starts with
+it.
 """
 
 import json
@@ -16,7 +18,8 @@ QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
 CANCELLED, TIMED_OUT = "cancelled", "timed_out"
 OVER = (DONE, FAILED, CANCELLED, TIMED_OUT)
 JOB, PROGRESS, PLAN, REASON = "job.json", "progress.json", "plan.json", "reason.json"
-REQUEST, TABLE, CANCEL, ALIVE = "request.json", "table.npz", "cancel", "alive"
+REQUEST, TABLE, ALIVE = "request.json", "table.npz", "alive"
+OPEN, CANCEL, SEALED = "open", "cancel", "sealed"
 
 
 def write(path: Path, facts: dict[str, Any]) -> None:
@@ -33,6 +36,15 @@ def read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def seal(folder: Path) -> bool:
+    """From now on nobody can cancel the job any more; False where somebody has."""
+    try:
+        (folder / OPEN).rename(folder / SEALED)
+    except FileNotFoundError:
+        return (folder / SEALED).exists()
+    return True
 
 
 def lock(path: Path) -> IO[bytes] | None:

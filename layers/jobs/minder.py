@@ -1,6 +1,6 @@
 """Minds one background job: waits for its turn, starts the worker, ends it in time or when it is unwanted.
 
-`python -m layers.gaps.minder <folder of the job>`, started by `jobs.submit` and alone from then on. It does
+`python -m layers.jobs.minder <folder of the job>`, started by `jobs.submit` and alone from then on. It does
 nothing that could hang; the worker may. Its lock on `alive` tells others that it lives.
 """
 
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from layers.gaps import processes, states
+from layers.jobs import processes, states
 
 _LOOK_S = 0.1
 
@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
     if alive is None or job is None or job["state"] != states.QUEUED:
         return
     with alive:
-        slot = _turn(folder, int(job["at_once"]))
+        slot = _turn(folder, str(job["lane"]), int(job["at_once"]))
         if slot is None:
             _end(folder, states.CANCELLED)
             return
@@ -39,30 +39,31 @@ def _alive(folder: Path) -> IO[bytes] | None:
     return None
 
 
-def _turn(folder: Path, at_once: int) -> IO[bytes] | None:
+def _turn(folder: Path, lane: str, at_once: int) -> IO[bytes] | None:
     """A slot, when nobody who came earlier waits for one; None where the job is cancelled before."""
     while not (folder / states.CANCEL).exists():
-        if not _is_earlier_waiting(folder):
+        if not _is_earlier_waiting(folder, lane):
             for number in range(at_once):
-                slot = states.lock(folder.parent / f"slot-{number}")
+                slot = states.lock(folder.parent / f"slot-{lane}{number}")
                 if slot is not None:
                     return slot
         time.sleep(_LOOK_S)
     return None
 
 
-def _is_earlier_waiting(folder: Path) -> bool:
+def _is_earlier_waiting(folder: Path, lane: str) -> bool:
     """Names of jobs begin with the time at which they came."""
     for other in folder.parent.iterdir():
         if other.is_dir() and other.name < folder.name:
             job = states.read(other / states.JOB)
-            if job and job["state"] == states.QUEUED and states.is_locked(other / states.ALIVE):
+            is_before = job and job["lane"] == lane and job["state"] == states.QUEUED
+            if is_before and states.is_locked(other / states.ALIVE):
                 return True
     return False
 
 
 def _minded(folder: Path, job: dict[str, Any], until: float) -> str:
-    running = processes.start("layers.gaps.work", str(folder), str(processes.own_id()))
+    running = processes.start(str(job["module"]), str(folder), str(processes.own_id()))
     try:
         facts = {"state": states.RUNNING, "started": time.time()}
         ids = {"minder": processes.own_id(), "worker": running.pid}
@@ -76,7 +77,7 @@ def _minded(folder: Path, job: dict[str, Any], until: float) -> str:
                 code = running.wait(_LOOK_S)
             except subprocess.TimeoutExpired:
                 continue
-            return states.DONE if code == 0 and (folder / states.PLAN).exists() else states.FAILED
+            return states.DONE if code == 0 and (folder / job["answer"]).exists() else states.FAILED
     finally:
         running.kill()
         running.wait()

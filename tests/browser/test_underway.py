@@ -1,0 +1,121 @@
+"""A long import in a browser: how far it is, at both widths, with scripts and without, and an address."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests import make
+from tests.browser.conftest import served
+from tests.browser.test_signin import fits, sign_in
+from tests.layers.readers.test_fetched import Service
+from tests.webmap import site
+from tests.webmap.desk import Door
+from tests.webmap.test_importing import ABOUT
+from webmap import importing, underway
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+ROWS = 4000
+LONG = "name,form,lat,lon,county,precision\n" + "".join(
+    f"Watch {number},association,58.{number:05d},24.2{number % 10},01,settlement\n" for number in range(ROWS)
+)
+
+
+@pytest.fixture(scope="module")
+def service():
+    listed = b'{"collections": [{"id": "watches", "title": "Watches"}, {"id": "other", "title": "Other"}]}'
+    running = Service({"/api/collections": listed})
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory, service):
+    root = tmp_path_factory.mktemp("underway")
+    own = {"fetch_hosts": (service.host,), "limits": "no"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importing, "_PATIENCE_S", 0.0)
+        patch.setattr(underway, "is_small", lambda size, name: False)
+        with site.a_site(make.an_instance(root / "tiny"), root / "state", **own) as app:
+            door = Door(app)
+            door.account()
+            with served(app) as door.home:
+                yield door
+
+
+def begin(visitor, dataset, address=""):
+    """From the way in to what follows when a long file, or an address, is given."""
+    page = visitor.page
+    page.goto(f"{visitor.home}/en/import")
+    sign_in(page, "the-steward")
+    page.wait_for_selector("#file")
+    if address:
+        page.fill("#address", address)
+    else:
+        page.set_input_files("#file", {"name": "long.csv", "mimeType": "text/csv", "buffer": LONG.encode()})
+    page.select_option("#layer", ABOUT["layer"])
+    for name in ("source", "licence", "as_of"):
+        page.fill(f"#{name}", ABOUT[name])
+    page.fill("#dataset", dataset)
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_axe_finds_nothing_while_a_file_is_read_examined_and_written(visit, door, size):
+    visitor = visit(size=size, home=door.home)
+    page, found = visitor.page, {}
+
+    def look(name):
+        said = Axe().run(page).response["violations"]
+        found[name] = [(one["id"], node["html"]) for one in said for node in one["nodes"]]
+        assert fits(page), name
+
+    begin(visitor, f"long-{size}")
+    look("send")
+    page.click("text=Send and look at it")
+    page.wait_for_selector(".mapping, #underway")
+    page.wait_for_selector(".mapping")
+    page.click("text=Examine every row")
+    page.wait_for_selector("#underway")
+    look("examining")
+    visitor.until("document.getElementById('told')?.textContent.startsWith('Examining') ?? true", within_s=20)
+    page.wait_for_selector("#write", timeout=60_000)
+    page.click("text=Write this plan")
+    page.wait_for_selector("#underway")
+    look("writing")
+    page.wait_for_selector("text=is on the map", timeout=60_000)
+
+    assert {name: said for name, said in found.items() if said} == {}
+    assert len(found) == 3
+
+
+def test_a_long_import_works_without_scripts(visit, door):
+    visitor = visit(home=door.home, java_script_enabled=False)
+    page = visitor.page
+    begin(visitor, "without-scripts")
+    page.click("text=Send and look at it")
+    page.wait_for_selector(".mapping", timeout=60_000)
+    page.click("text=Examine every row")
+    page.wait_for_selector("#write", timeout=60_000)
+    page.click("text=Write this plan")
+    page.wait_for_selector("text=is on the map", timeout=60_000)
+
+    assert page.locator("[role=status]").first.text_content().startswith("Written")
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_of_several_layers_at_an_address_one_is_chosen_or_it_is_thrown_away(visit, door, service, size):
+    visitor = visit(size=size, home=door.home)
+    visitor.forgive("status of 422")
+    page = visitor.page
+    begin(visitor, f"there-{size}", f"{service.url}/api/collections")
+    page.click("text=Send and look at it")
+    page.wait_for_selector("#part option[value=other]", state="attached", timeout=60_000)
+    visitor.settle()
+    violations = [(one["id"], one["nodes"]) for one in Axe().run(page).response["violations"]]
+
+    assert (violations, fits(page)) == ([], True)
+    page.select_option("#part", "other")
+    page.click("text=Fetch this layer")
+    page.wait_for_selector("text=There is nothing at the address", timeout=60_000)
+    page.click("text=Throw the file away")
+    page.wait_for_selector("#file")
+    assert "api/collections" not in page.locator("main").text_content()

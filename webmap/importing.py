@@ -19,7 +19,7 @@ from flask import Blueprint, Response, current_app, jsonify, make_response, redi
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from layers import accounts, doctor, editions, geo, places, readers
+from layers import accounts, doctor, editions, geo, links, places, readers
 from layers.accounts import Account
 from layers.catalog import Layer
 from layers.doctor import AREAS, BODIES, About, Begun, Exam, How, fields, written
@@ -286,6 +286,7 @@ def _told(plan: Plan) -> dict[str, Any]:
     session, is_area = db.session(), plan.source.table == "area"
     moved = editions.moved(session, plan)
     rivals = editions.rivals(session, plan)
+    left = links.lost(session, plan, day=params.today())
     known = {row.key: _name(row) for row in (*plan.added, *plan.changed)}
 
     def change(key: str) -> str:
@@ -304,6 +305,7 @@ def _told(plan: Plan) -> dict[str, Any]:
             key=lambda one: -moved.get(one[0], 0.0),
         )[:_SHOWN],
         "ended": [(key, _named(key, is_area), "") for key in ended[:_SHOWN]],
+        "lost": left[:_SHOWN],
         "rivals": [(one, known.get(one.key, one.key), _whose(one)) for one in rivals[:_SHOWN]],
         "counts": {
             "added": len(plan.added),
@@ -311,6 +313,7 @@ def _told(plan: Plan) -> dict[str, Any]:
             "ended": len(ended),
             "unchanged": plan.unchanged,
             "rivals": len(rivals),
+            "lost": len(left),
         },
     }
 

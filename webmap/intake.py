@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from layers import doctor, editions, places, store
+from layers import doctor, editions, links, places, store
 from layers.catalog import Resource
 from layers.doctor import About, Begun, Exam, How, written
 from layers.editions import Plan
@@ -96,6 +96,8 @@ def from_command(
             about_it = doctor.resource(known, layer, house.instance)
             plan = doctor.plan(session, exam, about_it, file=file)
             _tell_plan(session, plan, tell)
+            for left in links.lost(session, plan, day=now.date()):
+                tell(f"  {i18n.told(left.what)} {i18n.told(left.remedy)}")
         refused = exam.counts[doctor.REFUSED]
         if refused and not without_refused:
             raise RowsRefused(count=refused, total=exam.total)

@@ -155,6 +155,8 @@ def _tell(offer: Offer, instance: Instance) -> None:
         _tell_difference(offer.difference)
     for note in offer.notes:
         click.echo(f"  {note}")
+    for left in offer.lost:
+        click.echo(f"  {left.what} {left.remedy}")
 
 
 def _tell_codes(offer: Offer) -> None:

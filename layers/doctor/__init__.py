@@ -23,6 +23,7 @@ from layers.doctor.fields import AREAS, BODIES, Field, Target, target
 from layers.doctor.guess import Guess
 from layers.editions import Plan
 from layers.errors import N_, Invalid
+from layers.links import StoreCodes
 from layers.model import EDITS, Edition
 from layers.readers import Table
 from layers.sources import privacy
@@ -210,6 +211,8 @@ def examine(
         instance=instance,
         known=known,
         habits=fields.habits(instance),
+        today=today,
+        codes=StoreCodes(session, instance.default_language),
         keeper=privacy.keepers(instance, gazetteer).get(begun.target.layer),
     )
 

@@ -6,10 +6,12 @@ is repaired becomes a line of the instance's own files, and goes through the sam
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import numpy as np
 import shapely
 
+from layers import dates
 from layers.catalog import Instance, Resource
 from layers.doctor import systems, values
 from layers.doctor.bodies import Bodies
@@ -20,9 +22,10 @@ from layers.doctor.systems import System
 from layers.doctor.territory import Areas
 from layers.errors import N_, Problem, Sentence
 from layers.readers import Table
-from layers.sources import privacy
+from layers.sources import privacy, recoded
 from layers.sources.instance import Source
 from layers.sources.privacy import Keeper
+from layers.sources.recoded import Codes
 from layers.sources.rows import Checked, Row, repeated
 
 USED, REPAIRED, REFUSED = "used", "repaired", "refused"
@@ -86,9 +89,11 @@ def examine(
     instance: Instance,
     known: Known,
     habits: Habits,
+    today: date,
+    codes: Codes = recoded.NOTHING,
     keeper: Keeper | None = None,
 ) -> Exam:
-    """Reads every row of a table as `how` says.
+    """Reads every row of a table as `how` says; areas and links to them under the codes that `codes` know.
 
     Raises:
         Unreadable: the file changed or broke off while it was read.
@@ -99,10 +104,11 @@ def examine(
     system = _place(lines, table, how, instance, habits) if lines else None
     if system and system.told:
         findings.append(Finding(0, USED, (system.told,)))
+    day = dates.first_day(resource.as_of) if resource.as_of else today
     makes = (
         Areas(target, resource, instance, is_whole=is_whole)
         if target.of == AREAS
-        else Bodies(target, resource, instance, known, is_whole=is_whole)
+        else Bodies(target, resource, instance, known, book=codes.book, day=day, is_whole=is_whole)
     )
     rows: list[Row] = []
     for line in lines:
@@ -115,6 +121,9 @@ def examine(
         else:
             if line.told:
                 findings.append(Finding(line.number, REPAIRED, tuple(line.told)))
+    if target.of == AREAS:
+        rows, more = _recoded(rows, codes, day, instance.default_language)
+        findings += more
     rows, more = _held(rows, keeper)
     findings += more
     return Exam(table.file, target, tuple(rows), _joined(findings), len(lines), system)
@@ -130,6 +139,14 @@ def _lines(table: Table, how: How, habits: Habits, *, is_whole: bool) -> Iterato
                 if row[column] and (is_whole or not values.is_blank(row[column], habits.blanks)):
                     line.cells[key] = row[column]
             yield line
+
+
+def _recoded(rows: list[Row], codes: Codes, day: date, language: str) -> tuple[list[Row], list[Finding]]:
+    """Rows of areas under the codes by which the areas are known."""
+    checked, book = recoded.areas(Checked(tuple(rows), ()), codes, day=day, language=language)
+    checked = recoded.links(checked, "area", book, day=day)
+    notes = [Finding(one.row, REPAIRED, (said(one.what), said(one.remedy))) for one in checked.notes]
+    return [*checked.rows], [*(_refusal(problem) for problem in checked.problems), *notes]
 
 
 def _held(rows: Sequence[Row], keeper: Keeper | None) -> tuple[list[Row], list[Finding]]:

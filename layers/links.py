@@ -42,15 +42,20 @@ class StoreCodes:
         )
         query = query.where(Area.edition_id.not_in(undone))
         tells = cast(Area.facts, Text).contains(OFFICIAL_CODE)
-        keys = sorted({row.key for row in self.session.execute(query.where(tells))})
+        renamed = [row for row in self.session.execute(query.where(tells)) if row.facts.get(OFFICIAL_CODE)]
+        # Whose own code another one is called by now: on earlier days that code was still its own.
+        keys = {row.key for row in renamed} | {f"{row.kind}:{row.facts[OFFICIAL_CODE]}" for row in renamed}
         rows = [
-            row for some in batches(keys) for row in self.session.execute(query.where(Area.key.in_(some)))
+            row
+            for some in batches(sorted(keys))
+            for row in self.session.execute(query.where(Area.key.in_(some)))
         ]
-        knowing = {(row.key, row.table_name, row.dataset) for row in rows if row.facts.get(OFFICIAL_CODE)}
+        knowing = {(row.key, row.table_name, row.dataset) for row in renamed}
+        aliased = {row.key for row in renamed}
         told = {
             Told(row.kind, row.code, str(row.facts.get(OFFICIAL_CODE) or row.code), row.as_of)
             for row in rows
-            if (row.key, row.table_name, row.dataset) in knowing
+            if row.key not in aliased or (row.key, row.table_name, row.dataset) in knowing
         }
         return Book(tuple(sorted(told, key=lambda one: (one.kind, one.code, one.as_of, one.official))))
 
@@ -98,7 +103,7 @@ class Lost:
     @property
     def what(self) -> Sentence:
         keys = ", ".join(key for _, key in self.by[:_NAMED]) + (", …" if len(self.by) > _NAMED else "")
-        told = N_("{area} ({name}) is told no more, and {count} things name it still: {keys}.")
+        told = N_("{area} ({name}) is told no more and still named by {keys} ({count}).")
         return Sentence(told, area=self.area, name=self.name, count=len(self.by), keys=keys)
 
     @property

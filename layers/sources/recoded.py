@@ -108,6 +108,7 @@ def _of_kind(
         elif before != code:
             again[id(row)] = _under(row, before)
             told.append(Told(kind, before, code, str(row.values["as_of"])))
+            told += [Told(kind, code, code)] if code in there else []
             notes.append(row.problem(Sentence(_FOLLOWED, known=before, **about), _NOTHING))
         elif olds := matches.doubtful.get(code):
             notes.append(row.problem(Sentence(_MAY_BE, codes=", ".join(olds), **about), _WRITE_BOTH))

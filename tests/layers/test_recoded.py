@@ -197,9 +197,7 @@ def test_what_a_merger_leaves_behind_is_told_before_it_is_written_and_stays_as_h
 
     assert (left.area, left.name, left.now) == ("county:03", "Saar", "county:02")
     assert left.by == (("body", "islanders"), ("case_study", "ferry"))
-    assert str(left.what) == (
-        "county:03 (Saar) is told no more, and 2 things name it still: islanders, ferry."
-    )
+    assert str(left.what) == ("county:03 (Saar) is told no more and still named by islanders, ferry (2).")
     assert str(left.remedy) == (
         "What they say stays, and leads to the past: name county:02 in them, where its land lies now."
     )
@@ -279,7 +277,7 @@ def test_links_of_imports_that_files_leave_behind_are_told_with_the_plan(engine,
     plans = loaded(engine, instance, LATER)
 
     (note,) = plans["counties"].source.notes
-    assert note.what.startswith("county:02 (Ida) is told no more, and 4 things name it still: imported, ")
+    assert note.what.startswith("county:02 (Ida) is told no more and still named by imported, ")
     assert note.remedy == "What they say stays, and leads to the past: name an area of today in them."
     with store.reading(engine, srid=make.SRID) as session:
         assert places.body(session, "imported", as_of=LATER).serves == ("county:02",)

@@ -15,6 +15,7 @@ window.drawing = (box, map) => {
   const beside = { color: "#51626f", weight: 1, dashArray: "4 4", fill: false, interactive: false, pmIgnore: true, snapIgnore: false };
   const faint = { ...own, fillOpacity: 0.05, interactive: false, pmIgnore: true, snapIgnore: true };
   const MOST = 80; // More handles than this hide the shape: those nearest to the pointer, or the middle, are shown.
+  const ISLES = 30; // So many parts have handles at once, the largest in view.
   const snaps = { snappable: true, snapDistance: 12, allowSelfIntersection: true };
   const parts = L.featureGroup().addTo(map);
   const neighbours = L.geoJSON(null, { style: () => beside, ...beside }).addTo(map);
@@ -39,6 +40,7 @@ window.drawing = (box, map) => {
     if (mode) return void (told.textContent = told.dataset[mode]);
     const counts = count();
     told.textContent = counts.parts ? told.dataset.drawn.replace(/\{(\w+)\}/g, (_, name) => counts[name]) : "";
+    if (counts.corners > MOST) told.textContent += ` ${told.dataset.many}`;
   };
   const show = () => {
     const isDrawn = parts.getLayers().length > 0;
@@ -72,11 +74,15 @@ window.drawing = (box, map) => {
   });
   const near = () => parts.eachLayer((layer) => layer.pm.enabled() && layer.pm.applyLimitFilters({ latlng: map.getCenter() }));
   const grip = () => {
+    const frame = map.getBounds().pad(0.1);
+    const size = (layer) => layer.getBounds().getNorthWest().distanceTo(layer.getBounds().getSouthEast());
+    const seen = mode ? [] : parts.getLayers().filter((layer) => frame.intersects(layer.getBounds())).sort((one, other) => size(other) - size(one));
+    const held = new Set(seen.slice(0, ISLES));
     parts.eachLayer((layer) => {
-      if (mode) layer.pm.disable();
+      if (!held.has(layer)) layer.pm.disable();
       else if (!layer.pm.enabled()) layer.pm.enable({ ...snaps, limitMarkersToCount: MOST, removeVertexOn: "dblclick contextmenu" });
     });
-    if (!mode) near();
+    near();
   };
   const changed = () => {
     for (const icon of box.querySelectorAll(".marker-icon")) label(icon);
@@ -188,7 +194,7 @@ window.drawing = (box, map) => {
     }
   };
   map.on("moveend", () => {
-    near();
+    if (parts.getLayers().length) grip();
     around();
   });
 

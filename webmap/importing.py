@@ -287,6 +287,7 @@ def _told(plan: Plan) -> dict[str, Any]:
     moved = editions.moved(session, plan)
     rivals = editions.rivals(session, plan)
     left = links.lost(session, plan, day=params.today())
+    doubles = doctor.doubles(session, plan)
     known = {row.key: _name(row) for row in (*plan.added, *plan.changed)}
 
     def change(key: str) -> str:
@@ -306,6 +307,7 @@ def _told(plan: Plan) -> dict[str, Any]:
         )[:_SHOWN],
         "ended": [(key, _named(key, is_area), "") for key in ended[:_SHOWN]],
         "lost": left[:_SHOWN],
+        "doubles": doubles[:_SHOWN],
         "rivals": [(one, known.get(one.key, one.key), _whose(one)) for one in rivals[:_SHOWN]],
         "counts": {
             "added": len(plan.added),
@@ -314,6 +316,7 @@ def _told(plan: Plan) -> dict[str, Any]:
             "unchanged": plan.unchanged,
             "rivals": len(rivals),
             "lost": len(left),
+            "doubles": len(doubles),
         },
     }
 

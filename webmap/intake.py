@@ -98,6 +98,8 @@ def from_command(
             _tell_plan(session, plan, tell)
             for left in links.lost(session, plan, day=now.date()):
                 tell(f"  {i18n.told(left.what)} {i18n.told(left.remedy)}")
+            for double in doctor.doubles(session, plan):
+                tell(f"  {i18n.told(double.what)} {i18n.told(double.remedy)}")
         refused = exam.counts[doctor.REFUSED]
         if refused and not without_refused:
             raise RowsRefused(count=refused, total=exam.total)

@@ -21,6 +21,7 @@ from layers.doctor import exam, fields, grounds, guess, same
 from layers.doctor.exam import REFUSED, REPAIRED, USED, Exam, Finding, How
 from layers.doctor.fields import AREAS, BODIES, Field, Target, target
 from layers.doctor.guess import Guess
+from layers.doctor.same import Double, doubles
 from layers.editions import Plan
 from layers.errors import N_, Invalid
 from layers.links import StoreCodes
@@ -37,6 +38,7 @@ __all__ = [
     "USED",
     "About",
     "Begun",
+    "Double",
     "Exam",
     "Field",
     "Finding",
@@ -44,6 +46,7 @@ __all__ = [
     "How",
     "Target",
     "begin",
+    "doubles",
     "examine",
     "plan",
     "remembered",

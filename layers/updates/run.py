@@ -15,9 +15,10 @@ import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from layers import dates, editions, links, store
+from layers import dates, doctor, editions, links, store
 from layers.aliases import Book, Told
 from layers.catalog import Instance, Resource, said
+from layers.doctor import Double
 from layers.editions import Plan
 from layers.errors import N_, Invalid, LayersError, Sentence
 from layers.links import Lost, StoreCodes
@@ -50,7 +51,7 @@ class Offer:
     """What one source would do, or why it can do nothing (`failure`).
 
     `tried` tells of addresses that failed before another one served, `lost` of areas that it ends and that
-    are still named.
+    are still named, `doubles` of organisations that may be known under another key.
     """
 
     wanted: Wanted
@@ -62,6 +63,7 @@ class Offer:
     difference: Difference | None = None
     notes: tuple[Sentence, ...] = ()
     lost: tuple[Lost, ...] = ()
+    doubles: tuple[Double, ...] = ()
 
 
 @dataclass
@@ -186,7 +188,7 @@ def _planned(
         return Offer(wanted, None, tried, collected, shaped, notes=shaped.notes)
     source = Source(resource_of(wanted, shaped), wanted.table, shaped.rows, collected.checksum)
     plan = editions.plan(editions.known(session, source), source)
-    found, left = None, []
+    found, left, doubles = None, [], doctor.doubles(session, plan)
     if wanted.table == AREAS:
         language = instance.default_language
         before = known.ground(session, wanted.kind, day=dates.first_day(shaped.as_of), language=language)
@@ -198,7 +200,9 @@ def _planned(
             for old, new in (shaped.matches.renamed_code.items() if wanted.aliases == "keep" else ())
         )
         world.grounds[wanted.kind] = after
-    return Offer(wanted, None, tried, collected, shaped, plan, found, shaped.notes, tuple(left))
+    return Offer(
+        wanted, None, tried, collected, shaped, plan, found, shaped.notes, tuple(left), tuple(doubles)
+    )
 
 
 def _ground(shaped: Shaped, language: str) -> Ground:

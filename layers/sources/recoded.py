@@ -94,6 +94,8 @@ def _of_kind(
         for unit in codes.units(kind, names, day)
         if unit.code not in said_so and (unit.code, unit.valid_from) not in stands
     ]
+    if not known:
+        return checked, []
     there = {unit.code: unit for unit in known}
     matches = aliases.matched(known, [_unit(row, names, codes.book, day) for row in fresh.values()], day)
     again: dict[int, Row | None] = {}

@@ -5,6 +5,7 @@ old rows too, or looking back would show it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import shapely
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from layers import columns, editions, outlines, store
+from layers import columns, editions, links, outlines, store
 from layers.catalog import Instance, Resource
 from layers.editions import Plan
+from layers.errors import Problem
+from layers.links import StoreCodes
 from layers.model import Area, Body, Case, Confirmation, Edition, is_shown
 from layers.sources import instance as sources
 from layers.sources import privacy
@@ -53,8 +56,11 @@ def load(
     with store.reading(engine, srid=instance.metric_crs) as session:
         if is_current(session, instance) and not outlines.is_missing(session):
             return []
-    found = sources.read(instance, today=now.date())
+        newest, found = _newest(session), _read(session, instance, now)
     with store.writing(engine, srid=instance.metric_crs) as session:
+        if _newest(session) != newest:
+            # Somebody has written meanwhile: areas may be known by other codes now.
+            found = _read(session, instance, now)
         # Another process may have loaded the same files while this one read them.
         is_new = not is_current(session, instance)
         plans = _renew(session, found, now=now, tell=tell) if is_new else []
@@ -65,12 +71,26 @@ def load(
     return plans
 
 
+def _newest(session: Session) -> int | None:
+    return session.scalar(select(func.max(Edition.id)))
+
+
+def _read(session: Session, instance: Instance, now: datetime) -> list[Source]:
+    codes = StoreCodes(session, instance.default_language)
+    return sources.read(instance, today=now.date(), codes=codes)
+
+
 def _renew(
     session: Session, found: Sequence[Source], *, now: datetime, tell: Callable[[Plan], None]
 ) -> list[Plan]:
     plans = []
     for source in found:
         step = editions.plan(editions.known(session, source), source)
+        left = [
+            Problem(source.resource.path.name, 0, one.what, one.remedy)
+            for one in links.lost(session, step, day=now.date())
+        ]
+        step = replace(step, source=replace(source, notes=(*source.notes, *left)))
         editions.apply(session, step, now=now)
         plans.append(step)
         tell(step)

@@ -11,6 +11,7 @@ to it; the second click writes.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import shapely
@@ -59,6 +60,8 @@ _HINTS = {
 }
 _CODES = {"form": "forms", "readiness": "readiness", "precision": "precision"}
 _LONG = ("note_", "shape")
+_ROOM = 20_000
+"""Corners of neighbours that are sent at once."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +141,35 @@ def shape(kind: str, code: str) -> ResponseReturnValue:
     start = params.arguments().get("state", thing.states[-1].valid_from)
     state = thing.state(start) or thing.states[-1]
     degrees = geo.to_degrees([state.row.values["geom"]], srid=db.instance().metric_crs)
-    rounded = shapely.transform(degrees[0], lambda corners: corners.round(7))
+    return _geojson(degrees[0])
+
+
+@bp.get("/<language>/edit/area/<kind>/around.geojson")
+@signin.required("partner")
+def around(kind: str) -> ResponseReturnValue:
+    """The other areas of a kind in a frame, whole, so that corners can be set on their borders.
+
+    Those of so many corners that a browser can look through them at every move; where there are more, the
+    ones with the fewest.
+    """
+    edits.layer_of_kind(db.instance(), kind)
+    args = params.arguments()
+    but, frame_ = args.get("but", ""), params.frame(args)
+    found = places.shapes(db.session(), kind, as_of=params.today(), bbox=frame_) if frame_ else []
+    shapes = sorted((one for area, one in found if area.code != but), key=shapely.get_num_coordinates)
+    room = accumulate(int(shapely.get_num_coordinates(one)) for one in shapes)
+    return _geojson(
+        shapely.geometrycollections(
+            [one for one, corners in zip(shapes, room, strict=True) if corners <= _ROOM]
+        )
+    )
+
+
+def _geojson(shape: Any) -> Response:
+    rounded = shapely.transform(shape, lambda corners: corners.round(7))
     response = make_response(shapely.to_geojson(rounded))
     response.mimetype = _FEATURES
+    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

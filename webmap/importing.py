@@ -28,7 +28,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from layers import arrivals, doctor, editions, geo, places
+from layers import arrivals, doctor, editions, geo, links, places
 from layers.accounts import Account
 from layers.arrivals import Origin, plans, work
 from layers.arrivals.plans import Question, RowsRefused, Stopped, Wish
@@ -478,6 +478,8 @@ def _told(plan: Plan) -> dict[str, Any]:
     session, is_area = db.session(), plan.source.table == "area"
     moved = editions.moved(session, plan)
     rivals = editions.rivals(session, plan)
+    left = links.lost(session, plan, day=params.today())
+    doubles = doctor.doubles(session, plan)
     known = {row.key: _name(row) for row in (*plan.added, *plan.changed)}
 
     def change(key: str) -> str:
@@ -496,6 +498,8 @@ def _told(plan: Plan) -> dict[str, Any]:
             key=lambda one: -moved.get(one[0], 0.0),
         )[:_SHOWN],
         "ended": [(key, _named(key, is_area), "") for key in ended[:_SHOWN]],
+        "lost": left[:_SHOWN],
+        "doubles": doubles[:_SHOWN],
         "rivals": [(one, known.get(one.key, one.key), _whose(one)) for one in rivals[:_SHOWN]],
         "counts": {
             "added": len(plan.added),
@@ -503,6 +507,8 @@ def _told(plan: Plan) -> dict[str, Any]:
             "ended": len(ended),
             "unchanged": plan.unchanged,
             "rivals": len(rivals),
+            "lost": len(left),
+            "doubles": len(doubles),
         },
     }
 

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from layers import doctor, editions, places, store
+from layers import doctor, editions, links, places, store
 from layers.arrivals import Origin, plans
 from layers.doctor import About, Begun, Exam, How, written
 from layers.editions import Plan
@@ -227,6 +227,10 @@ def _from_command(
         far(progress.PLAN, 0, exam.total)
         plan = doctor.plan(session, exam, about_it, file=file)
         _tell_plan(session, plan, said)
+        for left in links.lost(session, plan, day=now.date()):
+            said(f"  {i18n.told(left.what)} {i18n.told(left.remedy)}")
+        for double in doctor.doubles(session, plan):
+            said(f"  {i18n.told(double.what)} {i18n.told(double.remedy)}")
     refused = exam.counts[doctor.REFUSED]
     if refused and not without_refused:
         raise RowsRefused(count=refused, total=exam.total)

@@ -155,6 +155,12 @@ def _tell(offer: Offer, instance: Instance) -> None:
         _tell_difference(offer.difference)
     for note in offer.notes:
         click.echo(f"  {note}")
+    for left in offer.lost:
+        click.echo(f"  {left.what} {left.remedy}")
+    for double in offer.doubles[:_NAMED]:
+        click.echo(f"  {double.what}")
+    if len(offer.doubles) > _NAMED:
+        click.echo(f"  … and {len(offer.doubles) - _NAMED} more that may be known already.")
 
 
 def _tell_codes(offer: Offer) -> None:

@@ -21,10 +21,12 @@ from layers.doctor import exam, fields, grounds, guess, same
 from layers.doctor.exam import REFUSED, REPAIRED, USED, Exam, Finding, How
 from layers.doctor.fields import AREAS, BODIES, Field, Target, target
 from layers.doctor.guess import Guess
+from layers.doctor.same import Double, doubles
 from layers.editions import Plan
 from layers.errors import N_, Invalid
 from layers.jobs import progress
 from layers.jobs.progress import Tell
+from layers.links import StoreCodes
 from layers.model import EDITS, Edition
 from layers.readers import Table
 from layers.sources import privacy
@@ -38,6 +40,7 @@ __all__ = [
     "USED",
     "About",
     "Begun",
+    "Double",
     "Exam",
     "Field",
     "Finding",
@@ -45,6 +48,7 @@ __all__ = [
     "How",
     "Target",
     "begin",
+    "doubles",
     "examine",
     "plan",
     "remembered",
@@ -219,6 +223,8 @@ def examine(
         instance=instance,
         known=known,
         habits=fields.habits(instance),
+        today=today,
+        codes=StoreCodes(session, instance.default_language),
         keeper=privacy.keepers(instance, gazetteer).get(begun.target.layer),
         tell=tell,
     )

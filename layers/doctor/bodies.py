@@ -1,17 +1,19 @@
 """A line about an organisation → its row: where it is in words and as a point, and who it is."""
 
 from collections.abc import Mapping
+from datetime import date
 
 import shapely
 
-from layers import geo, letters
+from layers import dates, geo, letters
+from layers.aliases import Book
 from layers.catalog import Instance, Resource
 from layers.doctor import values
 from layers.doctor.fields import EAST, NORTH, Target
 from layers.doctor.grounds import COUNTY, MUNICIPALITY, SETTLEMENT, Known, Spot
 from layers.doctor.lines import Bad, Line, said
 from layers.errors import N_, Sentence
-from layers.sources import tables
+from layers.sources import recoded, tables
 from layers.sources.rows import Row, Unusable
 
 
@@ -19,16 +21,27 @@ class Bodies:
     """Makes rows of organisations. Of a file that tells all (`fields.tells_all`) nothing is filled in."""
 
     def __init__(
-        self, target: Target, resource: Resource, instance: Instance, known: Known, *, is_whole: bool = False
+        self,
+        target: Target,
+        resource: Resource,
+        instance: Instance,
+        known: Known,
+        *,
+        book: Book,
+        day: date,
+        is_whole: bool = False,
     ) -> None:
-        self.is_whole = is_whole
+        self.is_whole, self.book, self.day = is_whole, book, day
         self.target, self.resource, self.instance, self.known = target, resource, instance, known
         self.form = tables.body_form(target.layer, instance)
         self.keys: set[str] = set()
 
     def row(self, line: Line, file: str) -> Row:
         cells = {key: self._read(line, key, text) for key, text in line.cells.items()}
-        spots = self._spots(line, cells)
+        when = recoded.spoken(
+            self._day(cells.get("as_of", "")), self._day(cells.get("valid_to", "")), self.day
+        )
+        spots = self._spots(line, cells, when)
         self._point(line, cells, spots)
         cells.setdefault("name", "")
         if not cells["name"]:
@@ -39,7 +52,8 @@ class Bodies:
         if not self.is_whole:
             cells["source_url"] = cells.get("source_url") or self.resource.source_url
             cells["as_of"] = cells.get("as_of") or self.resource.as_of
-        self._check_areas(cells.get("serves", ""))
+        if cells.get("serves"):
+            cells["serves"] = self._areas(line, cells["serves"], when)
         try:
             row = self.form.row(cells, number=line.number, file=file)
         except tables.Refused as refused:
@@ -80,14 +94,14 @@ class Bodies:
 
     # Where it is, in words
 
-    def _spots(self, line: Line, cells: dict[str, str]) -> dict[str, Spot]:
+    def _spots(self, line: Line, cells: dict[str, str], when: date) -> dict[str, Spot]:
         """The places that a line names, from the widest in; their codes take the place of their names."""
         found: dict[str, Spot] = {}
         for kind in (COUNTY, MUNICIPALITY, SETTLEMENT):
             text = cells.get(kind, "")
             if not text:
                 continue
-            spot = self._spot(kind, text, found)
+            spot = self._spot(kind, text, found, when)
             if spot is None and self.is_whole:
                 continue
             if spot is None:
@@ -107,9 +121,10 @@ class Bodies:
             cells["place"] = cells.get("place") or found[SETTLEMENT].name
         return found
 
-    def _spot(self, kind: str, text: str, around: Mapping[str, Spot]) -> Spot | None:
-        if spot := self.known.coded.get((kind, text)) or self.known.coded.get((kind, text.zfill(4))):
-            return spot
+    def _spot(self, kind: str, text: str, around: Mapping[str, Spot], when: date) -> Spot | None:
+        for code in (text, text.zfill(4)):
+            if spot := self.known.coded.get((kind, self._known_as(kind, code, when))):
+                return spot
         fitting = self.known.named.get((kind, letters.fold(text)), ())
         inside = [
             spot
@@ -178,8 +193,35 @@ class Bodies:
             line.told.append(Sentence("The key “{text}” was written as {value}.", text=key, value=told))
         return told
 
-    def _check_areas(self, serves: str) -> None:
+    def _areas(self, line: Line, serves: str, when: date) -> str:
+        """The same areas under the codes by which they are known."""
+        found = []
         for area in filter(None, (part.strip() for part in serves.split(";"))):
-            if area not in self.known.areas:
+            kind, _, code = area.partition(":")
+            known = f"{kind}:{self._known_as(kind, code, when)}"
+            if known not in self.known.areas:
                 what = Sentence("It serves the area “{area}”, which does not exist.", area=area)
                 raise Bad(what, N_("Correct it, or import the areas first."))
+            if known != area:
+                line.told.append(
+                    Sentence(
+                        "The area {area} was read as {known}, by which it is known.", area=area, known=known
+                    )
+                )
+            found.append(known)
+        return ";".join(dict.fromkeys(found))
+
+    def _known_as(self, kind: str, code: str, when: date) -> str:
+        """The code by which the area is known that a source of a day calls so; files of ours say that one."""
+        if self.is_whole and f"{kind}:{code}" in self.known.areas:
+            return code
+        known = self.book.means(kind, code, when)
+        if known is None:
+            what = Sentence(
+                "Several areas were called {area}: nobody can tell which one is meant.", area=code
+            )
+            raise Bad(what, N_("Write the code by which the area is known."))
+        return known
+
+    def _day(self, text: str) -> str:
+        return text if dates.is_partial(text) else ""

@@ -6,10 +6,12 @@ is repaired becomes a line of the instance's own files, and goes through the sam
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import numpy as np
 import shapely
 
+from layers import dates
 from layers.catalog import Instance, Resource
 from layers.doctor import systems, values
 from layers.doctor.bodies import Bodies
@@ -22,9 +24,10 @@ from layers.errors import N_, Problem, Sentence
 from layers.jobs import progress
 from layers.jobs.progress import Tell
 from layers.readers import Table
-from layers.sources import privacy
+from layers.sources import privacy, recoded
 from layers.sources.instance import Source
 from layers.sources.privacy import Keeper
+from layers.sources.recoded import Codes
 from layers.sources.rows import Checked, Row, repeated
 
 USED, REPAIRED, REFUSED = "used", "repaired", "refused"
@@ -89,10 +92,12 @@ def examine(
     instance: Instance,
     known: Known,
     habits: Habits,
+    today: date,
+    codes: Codes = recoded.NOTHING,
     keeper: Keeper | None = None,
     tell: Tell = progress.silent,
 ) -> Exam:
-    """Reads every row of a table as `how` says.
+    """Reads every row of a table as `how` says; areas and links to them under the codes that `codes` know.
 
     It tells how many rows are done.
 
@@ -105,10 +110,11 @@ def examine(
     system = _place(lines, table, how, instance, habits) if lines else None
     if system and system.told:
         findings.append(Finding(0, USED, (system.told,)))
+    day = dates.first_day(resource.as_of) if resource.as_of else today
     makes = (
         Areas(target, resource, instance, is_whole=is_whole)
         if target.of == AREAS
-        else Bodies(target, resource, instance, known, is_whole=is_whole)
+        else Bodies(target, resource, instance, known, book=codes.book, day=day, is_whole=is_whole)
     )
     rows: list[Row] = []
     for done, line in enumerate(lines):
@@ -123,6 +129,9 @@ def examine(
         else:
             if line.told:
                 findings.append(Finding(line.number, REPAIRED, tuple(line.told)))
+    if target.of == AREAS:
+        rows, more = _recoded(rows, codes, day, instance.default_language)
+        findings += more
     tell(progress.EXAMINE, len(lines), len(lines))
     rows, more = _held(rows, keeper)
     findings += more
@@ -142,6 +151,14 @@ def _lines(table: Table, how: How, habits: Habits, tell: Tell, *, is_whole: bool
             yield line
         done += len(piece.numbers)
         tell(progress.READ, done, table.rows)
+
+
+def _recoded(rows: list[Row], codes: Codes, day: date, language: str) -> tuple[list[Row], list[Finding]]:
+    """Rows of areas under the codes by which the areas are known."""
+    checked, book = recoded.areas(Checked(tuple(rows), ()), codes, day=day, language=language)
+    checked = recoded.links(checked, "area", book, day=day)
+    notes = [Finding(one.row, REPAIRED, (said(one.what), said(one.remedy))) for one in checked.notes]
+    return [*checked.rows], [*(_refusal(problem) for problem in checked.problems), *notes]
 
 
 def _held(rows: Sequence[Row], keeper: Keeper | None) -> tuple[list[Row], list[Finding]]:

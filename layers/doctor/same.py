@@ -1,12 +1,15 @@
-"""Shapes that come back: what differs from what is known by less than a file can tell is what is known.
+"""What comes back: shapes as they are known, and organisations that are known under another key.
+
+What differs from what is known by less than a file can tell is what is known.
 
 A file holds degrees, the store metres, and each way rounds; a polygon may begin at another corner or turn the
 other way, and one that crosses the 180th meridian comes back in halves. Without this, every area that was
 only taken along would count as changed when it returns.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +17,19 @@ import shapely
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layers import columns, editions, geo
+from layers import columns, editions, geo, letters
 from layers.columns import wkb_of
+from layers.editions import Plan
+from layers.errors import N_, Sentence
 from layers.geo import Shapes
-from layers.model import Edition
+from layers.model import Body, Edition, is_shown
 from layers.sources.instance import Source
 from layers.sources.rows import Row
 
 _NEAR_M = 0.001
 """A millimetre: ten times what the ninth digit of a degree is."""
+_BESIDE_M = 2_000
+"""Two points of one organisation lie no further apart, where one is its settlement's."""
 
 
 def kept(session: Session, source: Source) -> Source:
@@ -84,3 +91,56 @@ def _covers_same(one: Any, other: Any) -> bool:
     near = np.abs(shapely.bounds(one) - shapely.bounds(other)).max() <= _NEAR_M
     hair_m2 = _NEAR_M * shapely.length(one)
     return bool(near and shapely.area(shapely.symmetric_difference(one, other)) <= hair_m2)
+
+
+# --- Organisations under another key
+
+
+@dataclass(frozen=True)
+class Double:
+    """A new organisation that may be one which another dataset tells under the key `known`."""
+
+    row: Row
+    known: str
+
+    @property
+    def what(self) -> Sentence:
+        told = N_("“{name}” ({key}) may be {known}, which is known already: same name, same place.")
+        return Sentence(told, name=self.row.values["name"], key=self.row.key, known=self.known)
+
+    @property
+    def remedy(self) -> Sentence:
+        return Sentence(
+            N_("If they are the same, give it the key {known}; if not, leave it."), known=self.known
+        )
+
+
+def doubles(session: Session, plan: Plan) -> list[Double]:
+    """The organisations that a plan adds beside a known one of the same layer, name and place.
+
+    The place is the same where the settlement is, or where the points lie within two kilometres.
+    """
+    if plan.source.table != "body" or not plan.added:
+        return []
+    own = {row.key for row in plan.source.rows}
+    layers = sorted({str(row.values["layer"]) for row in plan.added})
+    query = select(Body.key, Body.layer, Body.name, Body.settlement, wkb_of(Body.geom).label("wkb"))
+    query = query.where(Body.layer.in_(layers), is_shown(Body)).order_by(Body.key)
+    known: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for one in session.execute(query):
+        if one.key not in own:
+            known[one.layer, letters.fold(one.name)].append(one)
+    found = []
+    for row in plan.added:
+        named = known.get((str(row.values["layer"]), letters.fold(str(row.values["name"]))), ())
+        found += [Double(row, key) for key in dict.fromkeys(one.key for one in named if _is_beside(row, one))]
+    return found
+
+
+def _is_beside(row: Row, known: Any) -> bool:
+    settlement, point = row.values.get("settlement"), row.values.get("geom")
+    if settlement and settlement == known.settlement:
+        return True
+    if point is None or known.wkb is None:
+        return False
+    return bool(shapely.distance(point, shapely.from_wkb(known.wkb)) <= _BESIDE_M)

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from layers import dates
 from layers.catalog import FILE, KEY_FILE, PACKAGE, Instance, Resource
 from layers.errors import BadInstance, Problem
-from layers.sources import areas, privacy, tables, texts, written
+from layers.sources import areas, privacy, recoded, tables, texts, written
+from layers.sources.recoded import Codes
 from layers.sources.rows import Checked, Row
 
 # Areas that are drawn under everything and are no layer of their own.
@@ -74,8 +76,11 @@ def _checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read(instance: Instance, *, today: date | None = None) -> list[Source]:
+def read(instance: Instance, *, today: date | None = None, codes: Codes = recoded.NOTHING) -> list[Source]:
     """Every resource of the instance. With `today`, a text that tells of a later day is refused.
+
+    Areas whose codes have changed keep those under which the store knows them (`codes`), and so do the links
+    of all other rows.
 
     Raises:
         BadInstance: with every problem in every file; nothing is half read.
@@ -91,6 +96,7 @@ def read(instance: Instance, *, today: date | None = None) -> list[Source]:
     for name, keeper in privacy.keepers(instance, gazetteer).items():
         table, checked = found[name]
         found[name] = table, privacy.kept(checked, keeper)
+    found = _recoded(instance, found, codes, today)
     problems = [problem for _, checked in found.values() for problem in checked.problems]
     problems += _broken_links(instance, {name: checked for name, (_, checked) in found.items()})
     if problems:
@@ -123,6 +129,27 @@ def _read_one(instance: Instance, name: str, today: date | None) -> tuple[str, C
     if kind == "bodies":
         return "body", tables.bodies(path, layer=name, instance=instance)
     return "area", _read_areas(instance, name)
+
+
+def _recoded(
+    instance: Instance, found: Mapping[str, tuple[str, Checked]], codes: Codes, today: date | None
+) -> dict[str, tuple[str, Checked]]:
+    """The same resources with areas, and links to them, under the codes by which they are known."""
+    again, told = dict(found), codes.book
+    days = {name: _day(instance.resources[name], today) for name in found}
+    for name, (table, checked) in found.items():
+        if table == "area":
+            checked, book = recoded.areas(checked, codes, day=days[name], language=instance.default_language)
+            again[name], told = (table, checked), told.joined(book.told)
+    return {
+        name: (table, recoded.links(checked, table, told, day=days[name]))
+        for name, (table, checked) in again.items()
+    }
+
+
+def _day(resource: Resource, today: date | None) -> date:
+    """Of which day a resource speaks where its rows do not say so."""
+    return dates.first_day(resource.as_of) if resource.as_of else today or date.max
 
 
 def _read_areas(instance: Instance, name: str) -> Checked:

@@ -1,7 +1,7 @@
 """What the store knows of the things that a source tells of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -11,23 +11,25 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from layers import model
+from layers.aliases import Book, Unit
 from layers.catalog import said
 from layers.columns import wkb_of
 from layers.geo import Shapes
 from layers.model import Area, Edition, Settlement
-from layers.updates.aliases import Unit
 from layers.updates.wanted import AREAS, SETTLEMENTS, Wanted
 
 
 @dataclass(frozen=True)
 class Known:
-    """What weaker sources say of the day (`units` and `values`, by code), and what this source said last.
+    """What is known of the day (`units`, by code), what weaker sources say of it, and this source said last.
 
-    `values` are the columns of the known rows. `own` are those that the source itself gave, by key.
+    `values` are the columns of the weaker sources' rows, by code. `own` are those that the source itself
+    gave, by key. `book` tells what official codes meant.
     """
 
     units: Mapping[str, Unit] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    book: Book = field(default_factory=Book)
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -40,11 +42,14 @@ class Ground:
     shapes: Shapes
 
 
-def of_source(session: Session, wanted: Wanted, *, day: date, language: str) -> Known:
+def of_source(session: Session, wanted: Wanted, *, day: date, language: str, book: Book) -> Known:
     """What is known of the things of a source, on the day of which it speaks."""
     if wanted.table == AREAS:
         columns = (Area.code, Area.names, Area.parent, Area.facts)
-        return _known(session, wanted, Area, columns, Area.kind == wanted.kind, day, language)
+        found = _known(session, wanted, Area, columns, Area.kind == wanted.kind, day, language)
+        called = book.called(wanted.kind, day)
+        units = {code: replace(unit, official=called.get(code, "")) for code, unit in found.units.items()}
+        return replace(found, units=units, book=book)
     if wanted.table == SETTLEMENTS:
         columns_ = (
             Settlement.key.label("code"),
@@ -65,16 +70,19 @@ def _known(
     is_said = table.retired_in.is_(None)
     query = select(table.key, table.valid_from, table.valid_to, Edition.dataset, *columns)
     query = query.join(Edition, Edition.id == table.edition_id).where(which, is_said).order_by(table.id)
-    units, values, own = {}, {}, {}
+    units: dict[str, Unit] = {}
+    again: dict[str, Unit] = {}
+    values, own = {}, {}
     for row in session.execute(query):
         found = dict(row._mapping)
+        unit = Unit(row.code, _name(found, language), _parent(found), row.valid_from, row.valid_to)
         if found["dataset"] == wanted.key:
             own[row.key] = found
-            continue
-        unit = Unit(row.code, _name(found, language), _parent(found), row.valid_from, row.valid_to)
-        if unit.held(day):
+            again |= {row.code: unit} if unit.held(day) else {}
+        elif unit.held(day):
             units[row.code], values[row.code] = unit, found
-    return Known(units, values, own)
+    # What only the source itself has told keeps its code too, when it is called otherwise the next time.
+    return Known(again | units, values, own=own)
 
 
 def _name(found: Mapping[str, Any], language: str) -> str:

@@ -15,10 +15,13 @@ import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from layers import dates, editions, store
+from layers import dates, doctor, editions, links, store
+from layers.aliases import Book, Told
 from layers.catalog import Instance, Resource, said
+from layers.doctor import Double
 from layers.editions import Plan
 from layers.errors import N_, Invalid, LayersError, Sentence
+from layers.links import Lost, StoreCodes
 from layers.sources.instance import Source
 from layers.updates import collect, content, days, difference, known, shape, tables
 from layers.updates.difference import Difference
@@ -47,7 +50,8 @@ class ChangedMeanwhile(Invalid):
 class Offer:
     """What one source would do, or why it can do nothing (`failure`).
 
-    `tried` tells of addresses that failed before another one served.
+    `tried` tells of addresses that failed before another one served, `lost` of areas that it ends and that
+    are still named, `doubles` of organisations that may be known under another key.
     """
 
     wanted: Wanted
@@ -58,12 +62,15 @@ class Offer:
     plan: Plan | None = None
     difference: Difference | None = None
     notes: tuple[Sentence, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    doubles: tuple[Double, ...] = ()
 
 
 @dataclass
 class _World:
     """What the sources of one run know of each other: areas that are new in it, and facts about areas."""
 
+    book: Book
     grounds: dict[str, Ground] = field(default_factory=dict)
     facts: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
 
@@ -100,7 +107,7 @@ def prepare(
 
     Files that pass every check are kept on the `shelf`. `tell` hears which source is next.
     """
-    world = _World()
+    world = _World(StoreCodes(session, instance.default_language).book)
     offers = []
     for wanted in sorted(sources, key=lambda one: _ORDER.index(one.table)):
         tell(wanted)
@@ -157,7 +164,7 @@ def _shaped(
         table,
         instance,
         as_of=as_of,
-        known=known.of_source(session, wanted, day=day, language=language),
+        known=known.of_source(session, wanted, day=day, language=language, book=world.book),
         grounds=grounds,
         facts=world.facts.get(wanted.key),
         lent=() if wanted.key in world.facts else wanted.lent,
@@ -181,14 +188,21 @@ def _planned(
         return Offer(wanted, None, tried, collected, shaped, notes=shaped.notes)
     source = Source(resource_of(wanted, shaped), wanted.table, shaped.rows, collected.checksum)
     plan = editions.plan(editions.known(session, source), source)
-    found = None
+    found, left, doubles = None, [], doctor.doubles(session, plan)
     if wanted.table == AREAS:
         language = instance.default_language
         before = known.ground(session, wanted.kind, day=dates.first_day(shaped.as_of), language=language)
         after = _ground(shaped, language)
         found = difference.between(before, after)
+        left = links.lost(session, plan, day=dates.first_day(shaped.as_of))
+        world.book = world.book.joined(
+            Told(wanted.kind, old, new, shaped.as_of)
+            for old, new in (shaped.matches.renamed_code.items() if wanted.aliases == "keep" else ())
+        )
         world.grounds[wanted.kind] = after
-    return Offer(wanted, None, tried, collected, shaped, plan, found, shaped.notes)
+    return Offer(
+        wanted, None, tried, collected, shaped, plan, found, shaped.notes, tuple(left), tuple(doubles)
+    )
 
 
 def _ground(shaped: Shaped, language: str) -> Ground:

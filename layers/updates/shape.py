@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 import shapely
 
-from layers import dates
+from layers import aliases, dates
+from layers.aliases import OFFICIAL_CODE, Matches, Unit
 from layers.catalog import Instance
 from layers.errors import N_, Sentence
 from layers.sources import rows as check
 from layers.sources.rows import Row, Unusable
-from layers.updates import aliases, records
-from layers.updates.aliases import Matches, Unit
+from layers.updates import records
 from layers.updates.content import BadContent
 from layers.updates.known import Ground, Known
 from layers.updates.records import Record, TooFewRows
 from layers.updates.tables import Table
 from layers.updates.wanted import AREAS, BODIES, CELLS, FACTS, SETTLEMENTS, Wanted
 
-OFFICIAL_CODE = "official_code"
 _MOST_FAULTY = 0.01
 _NAMED = 5
 _MOST_MENDED = 0.01
@@ -190,6 +189,7 @@ class _Context:
     def _without_doubt(self, records: list[Record]) -> list[Record]:
         """Leaves out what would take the code of something else that is known."""
         in_doubt = {code for code in self.matches.doubtful if code in self.known.units}
+        in_doubt |= {*self.matches.taken} if self.wanted.aliases == "keep" else set()
         if in_doubt:
             self.notes.append(
                 Sentence(
@@ -255,7 +255,7 @@ class _Context:
             "accuracy": self.wanted.fixed.get("accuracy", "official"),
             # When it began is told by who knew it before; of a new one we know that it is there on this day.
             "valid_from": before.get(
-                "valid_from", own.get("valid_from", "" if not self.known.units else self.as_of)
+                "valid_from", own.get("valid_from", "" if not self.known.values else self.as_of)
             ),
             "valid_to": before.get("valid_to", ""),
             "as_of": self.as_of,
@@ -284,7 +284,8 @@ class _Context:
     def _parent(self, record: Record, before: Mapping[str, Any]) -> str:
         told = record.values.get("parent", "")
         if told and self.wanted.parent_kind:
-            return f"{self.wanted.parent_kind}:{told}"
+            day, kind = dates.first_day(self.as_of), self.wanted.parent_kind
+            return f"{kind}:{self.known.book.means(kind, told, day) or told}"
         return str(before.get("parent", "") or self.wanted.fixed.get("parent", ""))
 
     def settlement(self, record: Record) -> Row:

@@ -93,30 +93,6 @@ def test_a_click_on_the_map_sets_the_point(visit, door):
     assert [float(page.input_value(name)) for name in ("#lat", "#lon")] == [float(one) for one in after]
 
 
-def test_a_shape_is_drawn_anew_corner_by_corner_and_a_corner_is_dragged(visit, door):
-    visitor = enter(visit(home=door.home), door)
-    page = visitor.go(COUNTY)
-    visitor.ready()
-    page.click("[data-do=draw]")
-    canvas = page.locator("#editing-map .canvas")
-    for x, y in ((200, 100), (400, 100), (400, 300), (200, 300)):
-        canvas.click(position={"x": x, "y": y})
-    drawn = page.input_value("#shape")
-    assert drawn.count("],[") == 4
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    page.mouse.move(box["x"] + 200, box["y"] + 100)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 240, box["y"] + 140, steps=4)
-    page.mouse.up()
-    assert page.input_value("#shape") != drawn
-
-    save(page)
-
-    assert page.url.endswith("#history")
-    assert "km²" in page.text_content("#history")
-
-
 def test_everything_works_without_scripts(visit, door):
     visitor = enter(visit(home=door.home, java_script_enabled=False), door)
     page = visitor.page

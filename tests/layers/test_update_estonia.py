@@ -17,7 +17,7 @@ from layers.updates import run, wanted
 from layers.updates.fetch import Client
 from layers.updates.kept import Shelf
 from tests.layers.official import Served, a_cube, a_zip, serving, zipped
-from tests.layers.test_update_aliases import SHARED
+from tests.layers.test_aliases import SHARED
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 TODAY = date(2026, 11, 22)

@@ -5,11 +5,12 @@ import json
 import re
 
 import pytest
+import shapely
 
 from tests import make
 from tests.webmap import site
 from tests.webmap.desk import Door, quicken, seal
-from webmap import db, drawn
+from webmap import db, drawn, editing
 
 WEST = "/en/edit/body/west-station"
 LAKE = "/en/edit/area/county/01"
@@ -262,3 +263,24 @@ def test_public_pages_know_nothing_of_editing(door, steward):
     assert "/edit" not in page.text
     assert "the-steward" not in page.text
     assert stranger.get(WEST).status_code == 303
+
+
+def test_neighbours_of_a_frame_come_whole_for_who_draws_and_for_nobody_else(door, steward):
+    asked = "/en/edit/area/county/around.geojson?bbox=24.5,58.2,25.5,58.8"
+    found = steward.get(f"{asked}&but=01")
+    boxes = [shapely.geometry.shape(one).bounds for one in found.json["geometries"]]
+
+    assert boxes == [(25.0, 58.0, 26.0, 59.0)]
+    assert found.headers["Cache-Control"] == "private, no-store"
+    assert len(steward.get(asked).json["geometries"]) == 2
+    assert steward.get(asked.partition("?")[0]).json["geometries"] == []
+    assert steward.get("/en/edit/area/nothing/around.geojson").status_code == 404
+    assert door.visitor().get(asked).status_code in (302, 303, 401)
+
+
+def test_the_neighbours_sent_have_only_so_many_corners_as_a_browser_looks_through(steward, monkeypatch):
+    monkeypatch.setattr(editing, "_ROOM", 7)
+
+    found = steward.get("/en/edit/area/county/around.geojson?bbox=24.5,58.2,25.5,58.8")
+
+    assert len(found.json["geometries"]) == 1

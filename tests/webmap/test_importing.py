@@ -1,6 +1,7 @@
 """A steward's journey from a file to an edition and back, and what stands in the way of everybody else."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -203,6 +204,41 @@ def test_areas_in_metres_come_with_the_share_of_land_that_changes_and_can_be_com
     assert (seen.status, "Share of the land that differs" in seen.text) == (200, True)
     assert public.get(f"{link}&format=geojson").json["type"] == "FeatureCollection"
     assert public.get(link.replace("one=", "one=9")).status_code == 404
+
+
+def a_division(*told):
+    """Counties of an official list: code, name, west and east in degrees."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"code": code, "name": name},
+            "geometry": json.loads(shapely.to_geojson(shapely.box(west, 58, east, 59))),
+        }
+        for code, name, west, east in told
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def test_a_changed_code_is_followed_and_what_a_merger_leaves_is_told_with_the_plan(door, steward):
+    columns = {"column.code": "code", "column.name": "name"}
+    about = {"name": "division.geojson", "layer": "counties", "dataset": "division"}
+    first = a_division(("09", "Lääs", 24, 25), ("03", "Saar", 25.8, 26))
+    path, _ = hand_in(steward, first, **about)
+    page = examined(steward, path, **columns)
+    assert "“Lääs” has the code 09 here and is known by 01: it keeps 01" in html.unescape(page.text)
+    assert "Ended, and still named" not in page.text
+    assert written(steward, path, page.text).status_code == 303
+    assert "West station" in steward.get("/en/areas/county/01").text
+    with door.writing() as session:
+        make.a_body(session, key="islanders", serves=("county:03",), county="03")
+        session.commit()
+
+    path, _ = hand_in(steward, a_division(("09", "Lääs", 24, 25), ("02", "Ida", 25, 26)), **about)
+    page = examined(steward, path, **columns)
+
+    assert "Ended, and still named" in page.text
+    assert "county:03 (Saar) is told no more and still named by islanders (1)." in page.text
+    assert "name county:02 in them, where its land lies now." in page.text
 
 
 def test_of_two_stewards_at_once_the_second_sees_the_new_plan_before_it_is_written(door, steward):

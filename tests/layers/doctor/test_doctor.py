@@ -536,3 +536,24 @@ def test_no_row_is_ever_lost_and_nothing_ends_the_examination(territory, instanc
             place = geo.place_of(row.values["geom"].x, row.values["geom"].y, srid=instance.metric_crs)
             assert west - 2 <= place.lon <= east + 2
             assert south - 2 <= place.lat <= north + 2
+
+
+def test_a_new_organisation_beside_a_known_one_of_its_name_is_told_with_the_plan(
+    territory, instance, tmp_path
+):
+    make.a_body(territory, key="beside", name="Meie selts", at=(25.0, 58.5))
+    make.a_body(territory, key="afar", name="Teie Selts", at=(24.2, 58.1))
+    text = "key,name,lat,lon\nuus-1,MEIE  selts,58.505,25\nuus-2,Teie selts,58.5,25\nother,Muu,58.5,25\n"
+    file = written_file(tmp_path, text)
+    exam = read(territory, instance, file)
+    plan = doctor.plan(territory, exam, doctor.resource(ABOUT, "villages", instance), file=file)
+
+    (found,) = doctor.doubles(territory, plan)
+
+    assert (found.row.key, found.known) == ("uus-1", "beside")
+    assert str(found.remedy) == "If they are the same, give it the key beside; if not, leave it."
+    file = written_file(tmp_path, text.replace("uus-1", "beside"))
+    plan = doctor.plan(
+        territory, read(territory, instance, file), doctor.resource(ABOUT, "villages", instance), file=file
+    )
+    assert doctor.doubles(territory, plan) == []

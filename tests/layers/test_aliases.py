@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layers.updates.aliases import Unit, matched
+from layers.aliases import Unit, matched
 
 DAY = date(2026, 4, 1)
 ROOT = Path(__file__).resolve().parents[2]

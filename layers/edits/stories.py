@@ -100,10 +100,11 @@ def _long(cells: Mapping[str, str]) -> Iterator[Fault]:
 
 def _of_values(instance: Instance, cells: Mapping[str, str]) -> Iterator[Fault]:
     """What the loader would say of the facts, each at its field and not only the first."""
-    tests = texts.case_checks(instance)
+    # Keys are looked up: that they are well formed need not be said besides.
+    tests = {name: one for name, one in texts.case_checks(instance).items() if name not in _PART_OF}
     lists = {name: sheets.several(cells.get(name, "")) for name in (*_PART_OF, "parties")}
     for name, test in (*tests.items(), ("valid_to", check.partial_date)):
-        for value in lists.get(name, [cells.get(name, "")]):
+        for value in lists["parties"] if name == "parties" else [cells.get(name, "")]:
             try:
                 test(value)
             except Unusable as error:

@@ -53,7 +53,7 @@ def cells(instance: Instance, row: Row) -> dict[str, str]:
     found = {name: str(said.get(_COLUMNS.get(name, name)) or "") for name in _PLAIN}
     documented = sorted(links.get("practices", ()), key=lambda link: int(link["position"]))
     found |= {
-        "parties": ";".join(said["parties"]),
+        "parties": ";".join(_in_order(said["parties"], [*instance.codes.get("parties", {})])),
         "bodies": ";".join(sorted(link["body"] for link in links.get("bodies", ()))),
         "areas": ";".join(sorted(link["area"] for link in links.get("areas", ()))),
         "practices": ";".join(link["practice"] for link in documented),
@@ -67,6 +67,11 @@ def cells(instance: Instance, row: Row) -> dict[str, str]:
         adapted = ((link["practice"], link["adaptation"].get(language, "")) for link in documented)
         found[f"adaptation-{language}"] = "\n".join(f"{key}: {_line(text)}" for key, text in adapted if text)
     return found
+
+
+def _in_order(codes: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Codes as a form with a tick for each sends them; what stands in no order comes last."""
+    return sorted(codes, key=lambda code: order.index(code) if code in order else len(order))
 
 
 def _source(one: Mapping[str, str]) -> tuple[str, str, str]:
@@ -150,7 +155,7 @@ def _facts(instance: Instance, wanted: Cells, base: Row | None) -> dict[str, Any
         "lat": _number(wanted.get("lat", "")),
         "lon": _number(wanted.get("lon", "")),
         "as_of_inferred": True if wanted.get("as_of_inferred") else "",
-        "parties": several(wanted.get("parties", "")),
+        "parties": _in_order(several(wanted.get("parties", "")), base.values["parties"] if base else []),
         "practices": [*_documented(instance, wanted, base)],
         "bodies": several(wanted.get("bodies", "")),
         "areas": several(wanted.get("areas", "")),

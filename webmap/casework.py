@@ -47,6 +47,7 @@ _OWN = {
 }
 _FIELDS = {"practices": "practice", "sources": "source-0"}
 _MORE_BODIES = 2
+_NOTHING = ""  # The sentence tells the remedy itself; an empty one is no message for the catalogue.
 
 
 # --- Between a form and cells
@@ -144,7 +145,7 @@ def _told(cells: Mapping[str, str]) -> list[Fault]:
     found: list[Fault] = []
 
     def tell(field: str, sentence: str, **values: object) -> None:
-        found.append(Fault(field, Sentence(sentence, **values), Sentence("")))
+        found.append(Fault(field, Sentence(sentence, **values), Sentence(_NOTHING)))
 
     instance, form = db.instance(), _form(cells)
     # What is published is told in every language, where its parts are asked for.

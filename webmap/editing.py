@@ -26,7 +26,7 @@ from layers.doctor import fields as doctor_fields
 from layers.edits import CASE, CORRECT, END, FROM_DAY, NEW, Change, Clash, Line, Prepared, Thing, Wrong
 from layers.errors import N_, AreaNotFound, CaseNotFound, Invalid, NotAllowed, Sentence
 from layers.proposals import Proposed
-from webmap import caseform, casework, context, db, drawn, i18n, names, params, signin
+from webmap import caseform, casework, context, db, differences, drawn, i18n, names, params, signin
 from webmap.account import frame
 
 bp = Blueprint("editing", __name__)
@@ -665,7 +665,10 @@ def _number(text: str) -> int:
 
 def _private(template: str, *, status: int = 200, **words: Any) -> Response:
     response = make_response(
-        render_template(template, edit_address=address, moment=frame.moment, **words), status
+        render_template(
+            template, edit_address=address, moment=frame.moment, pieces=differences.pieces, **words
+        ),
+        status,
     )
     response.headers["Cache-Control"] = "private, no-store"
     return response

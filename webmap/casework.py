@@ -6,13 +6,12 @@ by `layers.edits`, which asks the loader.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 
-from layers import edits, letters, places
+from layers import edits, letters
 from layers.edits import CORRECT, END, FROM_DAY, Change, Fault, State, Thing
 from layers.edits.sheets import UNDATED, WHOLE, adaptations, several, sources, words_of
 from layers.errors import N_, Sentence
@@ -46,15 +45,18 @@ _OWN = {
     "valid_to": N_("Until"),
 }
 _FIELDS = {"practices": "practice", "sources": "source-0"}
-_MORE_BODIES = 2
+_MORE_BODIES, _MOST_NAMES = 2, 20
 _NOTHING = ""  # The sentence tells the remedy itself; an empty one is no message for the catalogue.
 
 
 # --- Between a form and cells
 
 
-def sent(form: MultiDict[str, str]) -> dict[str, str]:
-    """The cells that a form says; what it leaves out is left out."""
+def sent(form: MultiDict[str, str], *, is_new: bool = False) -> dict[str, str]:
+    """The cells that a form says; what it leaves out is left out.
+
+    A new case is known as of its newest source, where the form does not say of which day.
+    """
     languages = db.instance().languages
     plain = [*_LINES, *(name for code in languages for name in words_of(db.instance(), code))]
     cells = {name: form[name] for name in plain if name in form and not name.startswith("adaptation-")}
@@ -63,13 +65,16 @@ def sent(form: MultiDict[str, str]) -> dict[str, str]:
         said = zip(rows, form.getlist(f"adaptation-{code}"), strict=False)
         lines = [f"{key}: {_plain(text)}" for key, text in said if _plain(text)]
         cells[f"adaptation-{code}"] = "\n".join(lines)
+    cells["sources"] = "\n".join(_sources(form))
+    if is_new and not cells.get("as_of", "").strip():
+        days = (one["date"] for one in sources(cells["sources"]))
+        cells["as_of"] = max((day for day in days if day != UNDATED), default="")
     return cells | {
         "practices": ";".join(filter(None, rows)),
         "parties": ";".join(form.getlist("parties")),
         "areas": ";".join(filter(None, form.getlist("areas"))),
-        "bodies": ";".join(filter(None, map(_body, form.getlist("bodies")))),
+        "bodies": ";".join(_bodies(form.getlist("bodies"))),
         "as_of_inferred": form.get("as_of_inferred", ""),
-        "sources": "\n".join(_sources(form)),
     }
 
 
@@ -86,15 +91,19 @@ def _sources(form: MultiDict[str, str]) -> Iterator[str]:
             yield "\t".join((title, url, day or (UNDATED if str(at) in undated else "")))
 
 
+def _bodies(typed: Iterable[str]) -> list[str]:
+    """The keys of organisations that are named by their keys, or by a name that only one has."""
+    said = [one for one in (_plain(text.replace(";", ",")) for text in typed) if one]
+    known = edits.bodies_called(db.session(), keys=said)
+    # To look for a name takes a walk through all of them: nobody needs it for more at once.
+    unknown = [one for one in dict.fromkeys(said) if one not in known][:_MOST_NAMES]
+    keys = {one: _body(one) for one in unknown}
+    return [keys.get(one, one) for one in said]
+
+
 def _body(said: str) -> str:
-    """The key of an organisation that is named by its key, or by a name that only one has."""
-    said = _plain(said.replace(";", ","))
-    if not said:
-        return ""
-    found = [one for one in edits.matches(db.session(), db.instance(), said) if one[0] == "body"]
-    if said in {key for _, key, _ in found}:
-        return said
-    named = {key for _, key, name in found if letters.fold(name) == letters.fold(said)}
+    found = edits.matches(db.session(), db.instance(), said)
+    named = {key for of, key, name in found if of == "body" and letters.fold(name) == letters.fold(said)}
     return named.pop() if len(named) == 1 else said
 
 
@@ -222,8 +231,8 @@ def _choices(thing: Thing, cells: Mapping[str, str]) -> dict[str, dict[str, str]
 
 
 def _body_names(keys: list[str]) -> dict[str, str]:
-    found = places.bodies(db.session(), as_of=date.max, keys=keys) if keys else []
-    return {one.key: names.body(one) for one in found}
+    found = edits.bodies_called(db.session(), keys=keys)
+    return {key: words.get(i18n.language()) or name for key, (name, words) in found.items()}
 
 
 # --- In words

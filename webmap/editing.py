@@ -23,7 +23,20 @@ from flask_babel import gettext
 from layers import edits, geo, letters, places, proposals
 from layers.accounts import Account
 from layers.doctor import fields as doctor_fields
-from layers.edits import CASE, CORRECT, END, FROM_DAY, NEW, Change, Clash, Line, Prepared, Thing, Wrong
+from layers.edits import (
+    CASE,
+    CORRECT,
+    END,
+    FROM_DAY,
+    NEW,
+    Change,
+    Clash,
+    Line,
+    NothingChanged,
+    Prepared,
+    Thing,
+    Wrong,
+)
 from layers.errors import N_, AreaNotFound, CaseNotFound, Invalid, NotAllowed, Sentence
 from layers.proposals import Proposed
 from webmap import caseform, casework, context, db, differences, drawn, i18n, names, params, signin
@@ -221,6 +234,10 @@ def _prepared(session: Any, thing: Thing, change: Change, *, seen: int) -> Prepa
         if thing.table != CASE:
             raise
         raise Wrong(casework.joined(told, wrong.faults)) from wrong
+    except NothingChanged as same:
+        if not told:
+            raise
+        raise Wrong(told) from same
     if told:
         raise Wrong(told)
     return prepared
@@ -266,7 +283,7 @@ def _begun(thing: Thing) -> Change:
 def _sent(thing: Thing) -> tuple[Change, list[Sentence]]:
     sent = params.filled()
     cells = (
-        casework.sent(sent)
+        casework.sent(sent, is_new=not thing.key)
         if thing.table == CASE
         else {
             name: sent.get(name, "") for name in edits.columns_of(db.instance(), thing.table) if name in sent

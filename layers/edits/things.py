@@ -248,6 +248,12 @@ def point_of(row: Row) -> dict[str, str]:
     return {"lat": str(place.lat), "lon": str(place.lon)}
 
 
+def bodies_called(session: Session, *, keys: Sequence[str]) -> dict[str, tuple[str, Mapping[str, str]]]:
+    """Names of those of these organisations that are told, ended ones too: key -> name, names by language."""
+    query = select(Body.key, Body.name, Body.names).where(Body.key.in_(keys), is_shown(Body))
+    return {row.key: (row.name, row.names) for row in session.execute(query.order_by(Body.valid_from))}
+
+
 def matches(session: Session, instance: Instance, words: str) -> list[tuple[str, str, str]]:
     """What is called so or has this key, at most 50: (table, key, name); ended ones too."""
     wanted = letters.fold(words)

@@ -1,5 +1,6 @@
 """Cases edited by hand: read as the loader reads files, told everywhere, clashing, undone, given as files."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from layers import accounts, catalog, edits, imports, model, practices, proposals, store
+from layers import texts as written_texts
 from layers.edits import CASE, CORRECT, END, FROM_DAY, NEW, Change, Clash, NothingChanged, Wrong, sheets
-from layers.sources import texts
+from layers.sources import rows, texts
 from layers.sources.rows import digests
 from tests import make
 from tests.conftest import STORES
@@ -305,6 +307,37 @@ def test_the_policy_of_the_layer_moves_a_point_and_refuses_a_house(tmp_path):
         number = proposals.propose(session, prepared, seen=seen, label="W", note="x", now=NOW)
         assert proposals.one(session, number).change.cells["lat"] != "58.3123"
     engine.dispose()
+
+
+def test_an_edit_stays_when_the_files_come_again_and_gives_way_when_it_is_taken_back(tmp_path, store_url):
+    folder = make.an_instance(tmp_path / "tiny")
+    tiny, engine = catalog.read_instance(folder), store.open_store(store_url)
+    imports.load(engine, tiny, now=NOW)
+    with store.writing(engine, srid=tiny.metric_crs) as session:
+        number = edit(session, tiny, title_en="Edited")
+        session.commit()
+    file = folder / "cases/first-case.en.md"
+    make.write(folder, "cases/first-case.en.md", file.read_text().replace("In short.", "From the file."))
+    imports.load(engine, tiny, now=NOW)
+    with store.writing(engine, srid=tiny.metric_crs) as session:
+        assert practices.case(session, "first-case").summaries["en"] == "In short."
+        assert told(session) == ["Edited"]
+
+        edits.undo(session, tiny, number, now=NOW, account="S", note="")
+
+        assert practices.case(session, "first-case").summaries["en"] == "From the file."
+        assert told(session) == ["first-case in English"]
+    engine.dispose()
+
+
+def test_a_long_word_is_read_in_the_time_of_its_length():
+    """40,000 letters took 12 s while every letter was tried as the beginning of an address."""
+    began = time.perf_counter()
+
+    assert rows.text("x" * 200_000)
+    assert not list(written_texts.contacts("x" * 200_000))
+
+    assert time.perf_counter() - began < 2
 
 
 # --- As files

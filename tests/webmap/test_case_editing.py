@@ -234,6 +234,8 @@ def test_a_new_case_is_written_in_every_language_and_gets_a_page(steward):
     assert answer.location == "/en/edit/case/lake-village-twelve-households#history"
     page = steward.get("/en/cases/lake-village-twelve-households")
     assert (page.status_code, FILLED["title-en"] in page.text) == (200, True)
+    made = ticked(steward.get("/en/edit/case/lake-village-twelve-households").text)
+    assert (made["as_of"], made["settlement"], made["lat"]) == (["2021-05"], ["1002"], [""])
 
 
 # --- Refused
@@ -253,6 +255,7 @@ def test_a_new_case_is_written_in_every_language_and_gets_a_page(steward):
         ({"areas": ["county:99"]}, "areas"),
         ({"practice": ["", ""], "adaptation__en": "", "adaptation__et": ""}, "practice"),
         ({"practice": ["alpha", "alpha"]}, "practice"),
+        ({"outcome": "lasted", "adaptation__en": ["", "", "Otherwise"]}, "practice"),
         ({"lat": "far"}, "lat"),
         ({"to": "2099"}, "to"),
         ({"source_title": "", "source_url": "", "source_date": ""}, "source-0"),
@@ -261,12 +264,12 @@ def test_a_new_case_is_written_in_every_language_and_gets_a_page(steward):
     ],
 )
 def test_what_is_wrong_is_told_in_its_field_and_what_was_typed_stays(reader, changes, field):
-    answer = look(reader, outcome="mixed", **changes)
+    answer = look(reader, **{"outcome": "mixed", **changes})
 
     assert answer.status_code == 422
     assert [*wrong(answer)] == [field]
     assert f'href="#{"parties-field" if field == "parties" else field}"' in answer.text
-    assert ticked(answer.text)["outcome"] == ["mixed"]
+    assert ticked(answer.text)["outcome"] == [changes.get("outcome", "mixed")]
     assert "{" not in wrong(answer)[field]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -80,7 +80,7 @@ def propose(session: Session, prepared: Prepared, *, seen: int, label: str, note
 def _coarse(prepared: Prepared) -> Change:
     """The edit as it may be kept: with the point that the layer's privacy policy lets be told."""
     change, row = prepared.change, prepared.outcome.rows[-1]
-    if change.table != "body" or change.way == edits.END:
+    if change.table == "area" or change.way == edits.END:
         return change
     return replace(change, cells={**change.cells, **edits.point_of(row)})
 
@@ -112,6 +112,7 @@ def accept(
     now: datetime,
     seen: int | None = None,
     cells: Mapping[str, str] | None = None,
+    today: date | None = None,
 ) -> tuple[int, Prepared]:
     """Writes what is proposed, under both labels; the caller commits.
 
@@ -128,7 +129,8 @@ def accept(
     row = _open(session, number)
     found = _read(row)
     change = found.change if cells is None else replace(found.change, cells=cells)
-    prepared = edits.prepare(session, instance, change, seen=found.seen if seen is None else seen)
+    seen = found.seen if seen is None else seen
+    prepared = edits.prepare(session, instance, change, seen=seen, today=today)
     how: dict[str, Any] = {"proposed_by": found.label, "proposal": number}
     row.edition = edits.write(session, instance, prepared, account=by, note=found.note, now=now, how=how)
     _decide(row, ACCEPTED, by=by, now=now)

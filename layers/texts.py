@@ -18,7 +18,7 @@ LINK = re.compile(r"\]\((case|practice|body):([a-z0-9-]+)\)")
 """A link inside the house: what it points to, and the key."""
 
 _HEADING = re.compile(r"## +(.+?) *")
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\btel\b", re.IGNORECASE)
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.\w+|\btel\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,/+-])\+?\d(?:[ -]?\d)+(?![\w/-]|[.,]\d)")
 _ADDRESS = re.compile(r"\((?:https?://|case:|practice:|body:)[^)]*\)")
 _YEAR = re.compile(r"(?:1[89]|20)\d\d")

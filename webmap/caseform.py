@@ -34,8 +34,8 @@ from webmap import db, i18n, params, signin
 bp = Blueprint("caseform", __name__)
 WHOLE = "text"  # The one part of an instance that names none.
 _LINE, _TEXT = 300, 6000
-_ROWS, _MOST_ROWS, _PRACTICES = 3, 20, 2
-_HINTS = {
+_ROWS, MOST_ROWS, _PRACTICES = 3, 20, 2
+HINTS = {
     "context": N_("What was the problem, for whom, how often, since when? Give a number if you have one."),
     "roles": N_("One line for each party: who it was and what it did. Organisations and posts, no names."),
     "done": N_("What was agreed and done, in the order in which it happened."),
@@ -103,32 +103,32 @@ def new() -> ResponseReturnValue:
     sent = params.filled()
     form, do = _form(sent), sent.get("do", "")
     if params.is_part(params.arguments()):
-        return _forgotten(make_response(render_template("parts/quality.html", **_judged(form))))
+        return _forgotten(make_response(render_template("parts/quality.html", **judged(form))))
     if do == "file" and not (form.problems or form.rest):
-        return _forgotten(_given(form.files))
+        return _forgotten(given(form.files))
     is_told = do in ("check", "file")
     page = render_template(
         "pages/case_form.html",
         form=form,
         told=form.problems if is_told else {},
-        names=(names := _names()),
+        names=(names := field_names()),
         order=[name for name in names if is_told and name in form.problems],
         checked=is_told,
         fresh=not sent,
-        choices=_choices(),
-        headings=_headings(),
-        hints=_HINTS,
-        rows=_rows(form, do),
-        most_rows=_MOST_ROWS,
+        choices=choosable(),
+        headings=part_headings(),
+        hints=HINTS,
+        rows=source_rows(form, do),
+        most_rows=MOST_ROWS,
         practice_rows=_padded(form.practices),
-        in_full=_languages(db.instance()),
-        **_judged(form),
+        in_full=in_full(db.instance()),
+        **judged(form),
     )
     answer = make_response(page, 422 if do == "file" else 200)
     return _forgotten(answer) if sent else answer
 
 
-def _given(files: Mapping[str, str]) -> Response:
+def given(files: Mapping[str, str]) -> Response:
     """The file; several, one a language, packed into one."""
     if len(files) == 1:
         ((name, text),) = files.items()
@@ -144,9 +144,9 @@ def _given(files: Mapping[str, str]) -> Response:
     return answer
 
 
-def _padded(found: Sequence[str]) -> tuple[str, ...]:
+def _padded(found: Sequence[str], most: int = _PRACTICES) -> tuple[str, ...]:
     """One value for each row of a practice."""
-    return (*found, *[""] * _PRACTICES)[:_PRACTICES]
+    return (*found, *[""] * most)[:most]
 
 
 def _forgotten(answer: Response) -> Response:
@@ -154,7 +154,7 @@ def _forgotten(answer: Response) -> Response:
     return answer
 
 
-def _judged(form: Form) -> dict[str, Any]:
+def judged(form: Form) -> dict[str, Any]:
     """What the measure says of a form."""
     account = Account(
         parts=form.said[_main(form.said)].parts,
@@ -170,32 +170,32 @@ def _judged(form: Form) -> dict[str, Any]:
     return {"criteria": found, "score": quality.score(found)}
 
 
-def _rows(form: Form, do: str) -> list[Mapping[str, str]]:
+def source_rows(form: Form, do: str) -> list[Mapping[str, str]]:
     """The sources that are filled in, and empty rows for more."""
     blank: Mapping[str, str] = {"title": "", "url": "", "date": "", "undated": ""}
     more = 2 if do == "more" else 1
-    wanted = min(max(_ROWS, len(form.sources) + more), _MOST_ROWS)
+    wanted = min(max(_ROWS, len(form.sources) + more), MOST_ROWS)
     return [*form.sources, *[blank] * (wanted - len(form.sources))]
 
 
-def _names() -> dict[str, str]:
+def field_names() -> dict[str, str]:
     """What each field is called, in the order of the page."""
     found = {name: gettext(title) for name, title in _FIELDS.items()}
-    for language in _offered():
+    for language in offered():
         tongue = i18n.language_here(language)
         said = {name: gettext(title) for name, title in _WORDINGS.items()}
-        said |= {f"part-{key}": _heading(words, language) for key, words in _headings().items()}
+        said |= {f"part-{key}": _heading(words, language) for key, words in part_headings().items()}
         found |= {f"{name}-{language}": f"{title} ({tongue})" for name, title in said.items()}
     found["stage"] = gettext("Evidence")
     return found | {
-        f"source-{at}": gettext("Source %(number)s", number=at + 1) for at in range(_MOST_ROWS + 1)
+        f"source-{at}": gettext("Source %(number)s", number=at + 1) for at in range(MOST_ROWS + 1)
     }
 
 
 # --- What may be chosen
 
 
-def _headings() -> Mapping[str, Mapping[str, str]]:
+def part_headings() -> Mapping[str, Mapping[str, str]]:
     """The parts that the instance asks for: part -> heading by language."""
     return db.instance().sections.get("cases") or {WHOLE: {}}
 
@@ -205,29 +205,29 @@ def _heading(words: Mapping[str, str], language: str) -> str:
     return words.get(language) or i18n.plain(words) or gettext("The whole text")
 
 
-def _offered() -> list[str]:
+def offered() -> list[str]:
     """Every language of the instance: first those that are written in full, of them that of the page."""
-    in_full = _languages(db.instance())
-    return sorted(db.instance().languages, key=lambda one: (one not in in_full, one != i18n.language()))
+    whole = in_full(db.instance())
+    return sorted(db.instance().languages, key=lambda one: (one not in whole, one != i18n.language()))
 
 
 def _main(said: Mapping[str, Said]) -> str:
     """The language that carries the facts: the instance's own when it is begun, else the first in full."""
     instance = db.instance()
-    in_full = _languages(instance)
-    begun = [one for one in in_full if said[one]]
+    whole = in_full(instance)
+    begun = [one for one in whole if said[one]]
     if instance.default_language in begun:
         return instance.default_language
-    return next(iter(begun), i18n.language() if i18n.language() in in_full else in_full[0])
+    return next(iter(begun), i18n.language() if i18n.language() in whole else whole[0])
 
 
-def _languages(instance: Instance) -> list[str]:
+def in_full(instance: Instance) -> list[str]:
     """The languages in which a case is written in full."""
     parts = instance.sections.get("cases")
     return [one for one in instance.languages if not parts or all(one in words for words in parts.values())]
 
 
-def _choices() -> dict[str, dict[str, str]]:
+def choosable() -> dict[str, dict[str, str]]:
     """Everything that is chosen from a list: field -> code -> words."""
     instance, session, today = db.instance(), db.session(), params.today()
     found = {
@@ -253,31 +253,35 @@ def _choices() -> dict[str, dict[str, str]]:
 
 
 def _form(sent: MultiDict[str, str]) -> Form:
+    return _checked(read(sent)) if sent else read(sent)
+
+
+def read(sent: MultiDict[str, str], *, practices: int = _PRACTICES) -> Form:
+    """What a form says, cleaned and not yet checked; it has so many rows for practices."""
     values = {
         name: _line(sent.get(name, ""))
         for name in ("theme", "outcome", "stage", "area", "place", "from", "to")
     }
-    said = {language: _said(sent, language) for language in _offered()}
+    said = {language: _said(sent, language, practices) for language in offered()}
     main = _main(said)
-    form = Form(
+    return Form(
         values=values,
         parties=tuple(dict.fromkeys(map(_line, sent.getlist("parties")))),
-        practices=_padded([_line(key) for key in sent.getlist("practice")]),
+        practices=_padded([_line(key) for key in sent.getlist("practice")], practices),
         sources=tuple(_sources(sent)),
         said=said,
         begun=(main, *(one for one in said if said[one] and one != main)),
         problems={},
     )
-    return _checked(form) if sent else form
 
 
-def _said(sent: MultiDict[str, str], language: str) -> Said:
-    has_parts = language in _languages(db.instance())
+def _said(sent: MultiDict[str, str], language: str, practices: int) -> Said:
+    has_parts = language in in_full(db.instance())
     return Said(
         title=_line(sent.get(f"title-{language}", "")),
         summary=_line(sent.get(f"summary-{language}", "")),
-        parts={key: _text(sent.get(f"part-{key}-{language}", "")) for key in _headings() if has_parts},
-        adaptations=_padded([_line(text) for text in sent.getlist(f"adaptation-{language}")]),
+        parts={key: _text(sent.get(f"part-{key}-{language}", "")) for key in part_headings() if has_parts},
+        adaptations=_padded([_line(text) for text in sent.getlist(f"adaptation-{language}")], practices),
     )
 
 
@@ -311,12 +315,7 @@ def _checked(form: Form) -> Form:
     def tell(field: str, sentence: str, **values: object) -> None:
         found.setdefault(field, []).append(gettext(sentence).format(**values))
 
-    choices = _choices()
-    _check_choices(form, choices, tell)
-    _check_words(form, tell)
-    _check_days(form, tell)
-    _check_sources(form, tell)
-    _check_links(form, choices, tell)
+    check_fields(form, tell)
     if found:
         return Form(**{**vars(form), "problems": found})
     taken = [one.key for one in practices.case_states(db.session())]
@@ -324,6 +323,16 @@ def _checked(form: Form) -> Form:
     files = {f"{key}.{one}.md": text for one, text in drafts.written(_draft(form)).items()}
     rest = readers.case_in(files, instance=instance, today=today).problems
     return Form(**{**vars(form), "files": files, "rest": rest})
+
+
+def check_fields(form: Form, tell: Tell) -> None:
+    """Tells what is wrong with a form, field by field."""
+    choices = choosable()
+    _check_choices(form, choices, tell)
+    _check_words(form, tell)
+    _check_days(form, tell)
+    _check_sources(form, tell)
+    _check_links(form, choices, tell)
 
 
 def _check_choices(form: Form, choices: Mapping[str, Mapping[str, str]], tell: Tell) -> None:
@@ -434,7 +443,7 @@ def _check_sources(form: Form, tell: Tell) -> None:
         _check_text(name, source["title"], _LINE, tell)
         if len(source["url"]) > 2 * _LINE:
             tell(name, N_("This address is too long. Give a shorter one."))
-    if len(form.sources) > _MOST_ROWS:
+    if len(form.sources) > MOST_ROWS:
         tell("source-0", N_("These are too many sources. Keep the best."))
 
 
@@ -487,7 +496,7 @@ def _draft(form: Form) -> Draft:
 
 
 def _wording(form: Form, language: str) -> Wording:
-    said, headings = form.said[language], _headings()
+    said, headings = form.said[language], part_headings()
     adapted = zip(form.practices, said.adaptations, strict=True)
     return Wording(
         said.title,

@@ -1,8 +1,10 @@
-"""Editing in the browser: stewards correct organisations and areas, partners propose, everything is undone.
+"""Editing in the browser: stewards correct what is told, partners propose, everything is undone.
 
-All of it stands under /edit, and public pages know nothing of it: a link that only some may see would make
-every public page private. Whoever edits begins with the list here, or writes /edit before the address of what
-is to be edited; the footer of every page leads to one's own page, and that one here.
+What may be edited are organisations, areas and cases (whose form `webmap.casework` knows). All of it stands
+under /edit, and public pages know nothing of who asks: a link that only some may see would make every public
+page private. Whoever edits begins with the list here, or writes /edit before the address of what is to be
+edited; the page of a case leads everybody to its form, which asks who one is. The footer of every page leads
+to one's own page, and that one here.
 
 Nothing is written at the first click: the page shows field by field what would change, and what was done
 to it; the second click writes.
@@ -22,10 +24,23 @@ from flask_babel import gettext
 from layers import edits, geo, letters, places, proposals
 from layers.accounts import Account
 from layers.doctor import fields as doctor_fields
-from layers.edits import CORRECT, END, FROM_DAY, NEW, Change, Clash, Line, Prepared, Thing, Wrong
-from layers.errors import N_, AreaNotFound, Invalid, NotAllowed, Sentence
+from layers.edits import (
+    CASE,
+    CORRECT,
+    END,
+    FROM_DAY,
+    NEW,
+    Change,
+    Clash,
+    Line,
+    NothingChanged,
+    Prepared,
+    Thing,
+    Wrong,
+)
+from layers.errors import N_, AreaNotFound, CaseNotFound, Invalid, NotAllowed, Sentence
 from layers.proposals import Proposed
-from webmap import context, db, drawn, i18n, names, params, signin
+from webmap import caseform, casework, context, db, differences, drawn, i18n, names, params, signin
 from webmap.account import frame
 
 bp = Blueprint("editing", __name__)
@@ -90,7 +105,7 @@ def start() -> ResponseReturnValue:
         "edit/start.html",
         words=words,
         found=[(table, key, name, address(table, key)) for table, key, name in _found(words)],
-        layers=[one for one in instance.layers if one.of in ("bodies", "areas")],
+        layers=[one for one in instance.layers if one.of in ("bodies", "areas", "cases")],
         latest=edits.latest(session),
         is_steward=_is_steward(who),
         waiting=len(proposals.waiting(session)) if _is_steward(who) else 0,
@@ -173,20 +188,47 @@ def _geojson(shape: Any) -> Response:
     return response
 
 
+@bp.route("/<language>/edit/case/new", methods=["GET", "POST"])
+@signin.required("partner")
+def new_case() -> ResponseReturnValue:
+    layer = next((one.key for one in db.instance().layers_of("cases")), "")
+    if not layer:
+        raise CaseNotFound(key="new")
+    return _edit(edits.new(db.session(), CASE, layer))
+
+
+@bp.route("/<language>/edit/case/<key>", methods=["GET", "POST"])
+@signin.required("partner")
+def case(key: str) -> ResponseReturnValue:
+    return _edit(edits.case(db.session(), db.instance(), key))
+
+
+@bp.get("/<language>/edit/case/<key>/files")
+@signin.required("partner")
+def case_files(key: str) -> ResponseReturnValue:
+    """The newest state of a case as the files that stand for it in the instance's folder."""
+    state = edits.case(db.session(), db.instance(), key).states[-1]
+    response = caseform.given(edits.files(db.instance(), key, state.cells, base=state.row))
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
 def _edit(thing: Thing) -> ResponseReturnValue:
     who, sent = _who(), params.filled()
     _allow(who, thing, [state.row for state in thing.states], "partner")
     if not sent:
         return _form(thing, _begun(thing), seen=thing.seen)
+    if thing.table == CASE and params.is_part(params.arguments()):
+        return _private("parts/quality.html", **casework.measured(sent))
     change, told = _sent(thing)
     seen, note, do = _number(sent.get("seen", "")), sent.get("note", ""), sent.get("do", "")
     try:
-        if do == "back":
-            return _form(thing, change, seen=seen, note=note)
+        if do in ("back", "more"):
+            return _form(thing, change, seen=seen, note=note, do=do)
         _need(note)
         if do == "save":
-            return _save(who, change, seen=seen, note=note)
-        prepared = edits.prepare(db.session(), db.instance(), change, seen=seen)
+            return _save(who, thing, change, seen=seen, note=note)
+        prepared = _prepared(db.session(), thing, change, seen=seen)
         _allow(who, thing, prepared.rows, "partner")
         if do == "propose":
             return _propose(who, prepared, seen=seen, note=note)
@@ -207,9 +249,31 @@ def _edit(thing: Thing) -> ResponseReturnValue:
         hidden=_hidden(change, seen=seen, note=note),
         note=note,
         title=_title(thing),
-        way=_WAYS.get(change.way, ""),
+        way=_ways(thing.table).get(change.way, ""),
         may_write=_may(who, thing, prepared.rows, "steward"),
     )
+
+
+def _prepared(session: Any, thing: Thing, change: Change, *, seen: int) -> Prepared:
+    """Raises Wrong with all that is wrong: of a case also what the form for a new one would say."""
+    told = casework.faults(change, thing.state(change.state)) if thing.table == CASE else []
+    try:
+        prepared = edits.prepare(session, db.instance(), change, seen=seen, today=params.today())
+    except Wrong as wrong:
+        if thing.table != CASE:
+            raise
+        raise Wrong(casework.joined(told, wrong.faults)) from wrong
+    except NothingChanged as same:
+        if not told:
+            raise
+        raise Wrong(told) from same
+    if told:
+        raise Wrong(told)
+    return prepared
+
+
+def _ways(table: str) -> Mapping[str, str]:
+    return casework.WAYS if table == CASE else _WAYS
 
 
 def _need(note: str) -> None:
@@ -218,9 +282,9 @@ def _need(note: str) -> None:
         raise Wrong([edits.Fault("note", what, remedy)])
 
 
-def _save(who: Account, change: Change, *, seen: int, note: str) -> ResponseReturnValue:
+def _save(who: Account, thing: Thing, change: Change, *, seen: int, note: str) -> ResponseReturnValue:
     with db.writing() as session:
-        prepared = edits.prepare(session, db.instance(), change, seen=seen)
+        prepared = _prepared(session, thing, change, seen=seen)
         if not edits.may(session, who, "steward", layer=prepared.thing.layer, rows=prepared.rows):
             raise NotAllowed
         edits.write(session, db.instance(), prepared, account=who.label, note=note, now=signin.desk().clock())
@@ -247,13 +311,17 @@ def _begun(thing: Thing) -> Change:
 
 def _sent(thing: Thing) -> tuple[Change, list[Sentence]]:
     sent = params.filled()
-    cells = {
-        name: sent.get(name, "") for name in edits.columns_of(db.instance(), thing.table) if name in sent
-    }
+    cells = (
+        casework.sent(sent, is_new=not thing.key)
+        if thing.table == CASE
+        else {
+            name: sent.get(name, "") for name in edits.columns_of(db.instance(), thing.table) if name in sent
+        }
+    )
     if thing.table == "body":
         cells["capabilities"] = ";".join(filter(None, sent.getlist("capabilities")))
         cells["as_of_inferred"] = sent.get("as_of_inferred", "")
-    elif not thing.key:
+    elif thing.table == "area" and not thing.key:
         cells["code"] = sent.get("code", "")
     told = _by_name(cells)
     way = sent.get("way", CORRECT) if thing.states else NEW
@@ -282,9 +350,11 @@ def _by_name(cells: dict[str, str]) -> list[Sentence]:
 
 def _hidden(change: Change, *, seen: int, note: str) -> list[tuple[str, str]]:
     """The whole form again, for the button that writes it."""
+    about = {"way": change.way, "state": change.state, "day": change.day, "seen": str(seen), "note": note}
+    if change.table == CASE:
+        return [*casework.pairs(change.cells), *about.items()]
     cells = dict(change.cells)
     several = [("capabilities", code) for code in cells.pop("capabilities", "").split(";") if code]
-    about = {"way": change.way, "state": change.state, "day": change.day, "seen": str(seen), "note": note}
     return [*cells.items(), *several, *about.items()]
 
 
@@ -298,15 +368,18 @@ def _form(
     clash: Clash | None = None,
     problem: str = "",
     status: int = 200,
+    do: str = "",
 ) -> Response:
     faults = _faults(wrong)
+    is_case = thing.table == CASE
     return _private(
         "edit/form.html",
         status=status,
         thing=thing,
         change=change,
         seen=seen,
-        fields=_fields(thing, change, faults),
+        fields=[] if is_case else _fields(thing, change, faults),
+        **(casework.page(thing, change, faults, do) if is_case else {}),
         day=Field("day", _label(thing, "day"), change.day, hint=_hint("day"), wrong=faults.get("day", "")),
         note=Field(
             "note",
@@ -317,7 +390,7 @@ def _form(
             faults.get("note", ""),
             needed=True,
         ),
-        ways=_WAYS,
+        ways=_ways(thing.table),
         title=_title(thing),
         general=faults.get("", ""),
         wrong=wrong,
@@ -335,7 +408,7 @@ def _form(
 def _faults(wrong: Wrong | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in wrong.faults if wrong else ():
-        said = f"{i18n.told(one.what)} {i18n.told(one.remedy)}"
+        said = " ".join(i18n.told(part) for part in (one.what, one.remedy) if part)
         found[one.field] = f"{found[one.field]} {said}" if one.field in found else said
     return found
 
@@ -390,6 +463,8 @@ def _options(thing: Thing, name: str, value: str) -> Mapping[str, str] | None:
 
 
 def _label(thing: Thing, name: str) -> str:
+    if thing.table == CASE and name not in ("day", "note"):
+        return casework.label(name)
     if name in _OWN:
         return str(gettext(_OWN[name]))
     field = doctor_fields.target(db.instance(), thing.layer).fields.get(name)
@@ -404,13 +479,14 @@ def _hint(name: str) -> str:
 
 def _lines(thing: Thing, lines: Iterable[Line]) -> list[Line]:
     """Lines with the words of their fields and codes."""
+    say = casework.said if thing.table == CASE else _said
     return [
         replace(
             one,
             field=_label(thing, one.field),
-            before=_said(one.field, one.before),
-            after=_said(one.field, one.after),
-            present=_said(one.field, one.present),
+            before=say(one.field, one.before),
+            after=say(one.field, one.after),
+            present=say(one.field, one.present),
         )
         for one in lines
     ]
@@ -431,7 +507,8 @@ def _title(thing: Thing) -> str:
             layer=i18n.plain(db.instance().layer(thing.layer).label)
         )
     said = thing.states[-1].row.values
-    return said.get("name") or i18n.plain(said["names"]) or thing.key
+    own = said.get("name") or i18n.plain(said["titles" if thing.table == CASE else "names"])
+    return own or thing.key
 
 
 def _ground(thing: Thing) -> list[str]:
@@ -483,7 +560,7 @@ def _is_told(table: str, key: str) -> bool:
 @signin.required("steward")
 def queue() -> ResponseReturnValue:
     waiting = [(one, _title(_of(one.change)), one.change.way) for one in proposals.waiting(db.session())]
-    return _private("edit/proposals.html", waiting=waiting, ways=_WAYS)
+    return _private("edit/proposals.html", waiting=waiting)
 
 
 @bp.route("/<language>/edit/proposals/<int:number>", methods=["GET", "POST"])
@@ -511,7 +588,14 @@ def _accept(who: Account, found: Proposed) -> ResponseReturnValue:
     with db.writing() as session:
         now = signin.desk().clock()
         _, prepared = proposals.accept(
-            session, db.instance(), found.id, by=who.label, now=now, seen=seen, cells=cells
+            session,
+            db.instance(),
+            found.id,
+            by=who.label,
+            now=now,
+            seen=seen,
+            cells=cells,
+            today=params.today(),
         )
         if not edits.may(session, who, "steward", layer=prepared.thing.layer, rows=prepared.rows):
             raise NotAllowed
@@ -542,7 +626,9 @@ def _proposal(found: Proposed, *, problem: str = "", status: int = 200) -> Respo
     thing, lines, told, clash, cells, seen = _of(found.change), [], [], [], "", 0
     if found.state == proposals.OPEN:
         try:
-            prepared = edits.prepare(db.session(), db.instance(), found.change, seen=found.seen)
+            prepared = edits.prepare(
+                db.session(), db.instance(), found.change, seen=found.seen, today=params.today()
+            )
             lines, told = _lines(thing, prepared.lines), [i18n.told(one) for one in prepared.told]
         except Clash as error:
             clash, seen = _lines(thing, error.lines), error.present.seen
@@ -562,7 +648,7 @@ def _proposal(found: Proposed, *, problem: str = "", status: int = 200) -> Respo
         cells=cells,
         seen=seen,
         problem=problem,
-        way=_WAYS.get(found.change.way, ""),
+        way=_ways(thing.table).get(found.change.way, ""),
         public=_public(thing),
     )
 
@@ -582,6 +668,8 @@ def address(table: str, key: str) -> str:
     when = {"as_of": None, "known": None}
     if table == "body":
         return context.page("editing.body", key=key, **when)
+    if table == CASE:
+        return context.page("editing.case", key=key, **when)
     kind, _, code = key.partition(":")
     return context.page("editing.area", kind=kind, code=code, **when)
 
@@ -591,6 +679,8 @@ def _public(thing: Thing) -> str:
         return ""
     if thing.table == "body":
         return context.page("body", key=thing.key)
+    if thing.table == CASE:
+        return context.page("case", key=thing.key)
     kind, _, code = thing.key.partition(":")
     return context.page("area", kind=kind, code=code)
 
@@ -621,7 +711,10 @@ def _number(text: str) -> int:
 
 def _private(template: str, *, status: int = 200, **words: Any) -> Response:
     response = make_response(
-        render_template(template, edit_address=address, moment=frame.moment, **words), status
+        render_template(
+            template, edit_address=address, moment=frame.moment, pieces=differences.pieces, **words
+        ),
+        status,
     )
     response.headers["Cache-Control"] = "private, no-store"
     return response

@@ -111,7 +111,7 @@ def _body(
     if base and all(cells[name] == base.cells[name] for name in ("lat", "lon", "precision")):
         # Degrees of a form are rounded; what was not touched does not move.
         row = replace(row, values={**row.values, "geom": base.row.values["geom"]})
-    return _kept(session, instance, row, thing.layer)
+    return kept(session, instance, row, thing.layer)
 
 
 def _new_key(session: Session, cells: Mapping[str, str]) -> str:
@@ -145,7 +145,7 @@ def _no_area(field: str, key: str) -> Fault:
     return Fault(field, what, Sentence("Correct it, or leave it blank."))
 
 
-def _kept(session: Session, instance: Instance, row: Row, layer: str) -> Formed:
+def kept(session: Session, instance: Instance, row: Row, layer: str) -> Formed:
     """The row as the layer's privacy policy lets it be told."""
     about = instance.layer(layer)
     if not about.finest:
@@ -192,7 +192,7 @@ def _area(
         raise Wrong([Fault("", bad.what, bad.remedy)]) from bad
     if base:
         row = replace(row, values={**row.values, "facts": base.row.values["facts"]})
-    formed = _kept(session, instance, row, thing.layer)
+    formed = kept(session, instance, row, thing.layer)
     told = (*line.told, *formed.told)
     if not base or cells.get(SHAPE):
         told += tuple(_overlaps(session, row))

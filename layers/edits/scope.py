@@ -17,8 +17,8 @@ _HIGHEST = 6
 def may(session: Session, account: Account | None, role: str, *, layer: str, rows: list[Row]) -> bool:
     """Whether an account may edit what these rows tell of: all that was told before, and all that will be.
 
-    Of an organisation its settlement, municipality and county decide, else its point; who is limited to areas
-    edits none of which the place is unknown.
+    Of an organisation or a case its settlement, municipality and county decide, else the areas of a case,
+    else its point; who is limited to areas edits none of which the place is unknown.
     """
     on_layer = accounts.may(account, role, layer=layer)
     return on_layer and all(_may(session, account, role, layer, row) for row in rows)
@@ -32,7 +32,8 @@ def _may(session: Session, account: Account | None, role: str, layer: str, row: 
     seats = {
         f"{kind}:{row.values[kind]}" for kind in ("settlement", "municipality", "county") if row.values[kind]
     }
-    within = seats or _around(session, account, row) or {_NOWHERE}
+    listed = {link["area"] for link in row.links.get("areas", ())}
+    within = seats or listed or _around(session, account, row) or {_NOWHERE}
     return accounts.may(account, role, layer=layer, within=within)
 
 
@@ -47,7 +48,7 @@ def _above(session: Session, row: Row) -> set[str]:
 
 
 def _around(session: Session, account: Account, row: Row) -> set[str]:
-    """The account's own areas in which the point of an organisation lies."""
+    """The account's own areas in which the point of a row lies."""
     point = row.values["geom"]
     if point is None:
         return set()

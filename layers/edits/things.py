@@ -1,6 +1,6 @@
-"""Read: an organisation or an area with all its states, each as the cells of a form."""
+"""Read: an organisation, an area or a case with all its states, each as the cells of a form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,32 @@ from sqlalchemy.orm import Session
 from layers import geo, letters, store
 from layers.catalog import Instance, Layer
 from layers.columns import wkb_of
-from layers.errors import AreaNotFound, BodyNotFound
-from layers.model import Area, Body, Edition, Serves, is_shown
+from layers.edits import sheets
+from layers.errors import AreaNotFound, BodyNotFound, CaseNotFound
+from layers.model import (
+    Area,
+    Body,
+    Case,
+    CaseArea,
+    CaseBody,
+    CasePractice,
+    Edition,
+    Serves,
+    is_shown,
+)
 from layers.sources.rows import Row, digests
 
-TABLES: Mapping[str, Any] = {"body": Body, "area": Area}
+CASE = "case_study"
+TABLES: Mapping[str, Any] = {"body": Body, "area": Area, CASE: Case}
+# What hangs on a row: its name -> the table, the column that points back, the columns of the link.
+_LINKS: Mapping[str, Mapping[str, tuple[Any, str, tuple[str, ...]]]] = {
+    "body": {"serves": (Serves, "body_id", ("area",))},
+    CASE: {
+        "practices": (CasePractice, "case_id", ("position", "practice", "adaptation")),
+        "bodies": (CaseBody, "case_id", ("body",)),
+        "areas": (CaseArea, "case_id", ("area",)),
+    },
+}
 SHAPE = "shape"
 _OWN = ("id", "key", "digest", "edition_id", "retired_in", "hidden_in", "geom")
 _MOST_FOUND = 50
@@ -49,7 +70,7 @@ class State:
 
 @dataclass(frozen=True)
 class Thing:
-    """An organisation or an area, its states by their beginnings. `seen` is the newest edition then."""
+    """An organisation, an area or a case with its states, in order. `seen` is the newest edition then."""
 
     table: str
     key: str
@@ -68,6 +89,8 @@ class Thing:
 
 def columns_of(instance: Instance, table: str) -> tuple[str, ...]:
     """The fields of a form, in their order."""
+    if table == CASE:
+        return sheets.columns(instance)
     names = tuple(f"name_{language}" for language in instance.languages)
     if table == "area":
         return (*names, *_AREA)
@@ -112,6 +135,18 @@ def area(session: Session, instance: Instance, kind: str, code: str) -> Thing:
     return found
 
 
+def case(session: Session, instance: Instance, key: str) -> Thing:
+    """A case as it is told now.
+
+    Raises:
+        CaseNotFound: nothing is told of it.
+    """
+    found = thing(session, instance, CASE, key)
+    if not found.states:
+        raise CaseNotFound(key=key)
+    return found
+
+
 def new(session: Session, table: str, layer: str) -> Thing:
     """Of what nothing is told so far."""
     return Thing(table, "", layer, (), newest(session))
@@ -130,16 +165,21 @@ def thing(session: Session, instance: Instance, table: str, key: str, *, at: int
     query = select(*names, fact.id.label("number"), Edition.dataset, wkb_of(fact.geom).label("wkb"))
     query = query.join(Edition, Edition.id == fact.edition_id).where(fact.key == key, said)
     rows = session.execute(query.order_by(fact.valid_from, fact.id)).all()
-    serves = _serves(session, [row.number for row in rows]) if table == "body" else {}
+    links = _links(session, table, [row.number for row in rows])
     srid = store.srid_of(session)
     states = tuple(
-        _state(instance, table, key, dict(row._mapping), serves.get(row.number, []), srid) for row in rows
+        _state(instance, table, key, dict(row._mapping), links.get(row.number, {}), srid) for row in rows
     )
-    if table == "area":
-        layer = layer_of_kind(instance, key.partition(":")[0]).key
-    else:
-        layer = states[-1].row.values["layer"] if states else ""
+    layer = _layer(instance, table, key, states)
     return Thing(table, key, layer, states, newest(session) if at is None else at)
+
+
+def _layer(instance: Instance, table: str, key: str, states: Sequence[State]) -> str:
+    if table == "area":
+        return layer_of_kind(instance, key.partition(":")[0]).key
+    if table == CASE:
+        return next((one.key for one in instance.layers_of("cases")), "")
+    return str(states[-1].row.values["layer"]) if states else ""
 
 
 def _told_at(fact: Any, at: int) -> ColumnElement[bool]:
@@ -151,27 +191,39 @@ def _told_at(fact: Any, at: int) -> ColumnElement[bool]:
     return told
 
 
-def _serves(session: Session, ids: list[int]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
-    query = select(Serves.body_id, Serves.area).where(Serves.body_id.in_(ids)).order_by(Serves.area)
-    for row in session.execute(query):
-        found.setdefault(row.body_id, []).append(row.area)
+def _links(session: Session, table: str, ids: list[int]) -> dict[int, dict[str, list[dict[str, Any]]]]:
+    """What hangs on rows: id -> name -> links, each name's in the order of its first column."""
+    about = _LINKS.get(table, {})
+    found: dict[int, dict[str, list[dict[str, Any]]]] = {id_: {name: [] for name in about} for id_ in ids}
+    for name, (links, back, columns) in about.items():
+        hangs = links.__table__.c
+        query = select(hangs[back].label("of"), *(hangs[column] for column in columns))
+        for row in session.execute(
+            query.where(hangs[back].in_(ids)).order_by(hangs[back], hangs[columns[0]])
+        ):
+            found[row.of][name].append({column: getattr(row, column) for column in columns})
     return found
 
 
 def _state(
-    instance: Instance, table: str, key: str, said: dict[str, Any], serves: list[str], srid: int
+    instance: Instance,
+    table: str,
+    key: str,
+    said: dict[str, Any],
+    links: Mapping[str, list[dict[str, Any]]],
+    srid: int,
 ) -> State:
     dataset, wkb = said.pop("dataset"), said.pop("wkb")
     said.pop("number")
     said["geom"] = None if wkb is None else shapely.set_srid(shapely.from_wkb(wkb), srid)
-    links = {"serves": [{"area": one} for one in serves]} if table == "body" else {}
     row = Row(key=key, line=0, file="", values=said, links=links)
     return State(said["valid_from"], said["valid_to"], dataset, cells(instance, table, row), row)
 
 
 def cells(instance: Instance, table: str, row: Row) -> dict[str, str]:
     """A row as the cells of a form; a shape stays blank, which keeps it."""
+    if table == CASE:
+        return {**sheets.cells(instance, row), **point_of(row)}
     said = row.values
     found = {name: str(said[name]) for name in columns_of(instance, table) if name in said}
     found |= {f"name_{code}": str(said["names"].get(code, "")) for code in instance.languages}
@@ -188,12 +240,18 @@ def cells(instance: Instance, table: str, row: Row) -> dict[str, str]:
 
 
 def point_of(row: Row) -> dict[str, str]:
-    """The cells of an organisation's point."""
+    """The cells of the point of an organisation or a case."""
     point = row.values["geom"]
     if point is None:
         return {"lat": "", "lon": ""}
     place = geo.place_of(point.x, point.y, srid=shapely.get_srid(point))
     return {"lat": str(place.lat), "lon": str(place.lon)}
+
+
+def bodies_called(session: Session, *, keys: Sequence[str]) -> dict[str, tuple[str, Mapping[str, str]]]:
+    """Names of those of these organisations that are told, ended ones too: key -> name, names by language."""
+    query = select(Body.key, Body.name, Body.names).where(Body.key.in_(keys), is_shown(Body))
+    return {row.key: (row.name, row.names) for row in session.execute(query.order_by(Body.valid_from))}
 
 
 def matches(session: Session, instance: Instance, words: str) -> list[tuple[str, str, str]]:
@@ -211,5 +269,9 @@ def matches(session: Session, instance: Instance, words: str) -> list[tuple[str,
         if wanted in letters.fold(" ".join([area_.key, *map(str, area_.names.values())])):
             own = area_.names.get(instance.default_language)
             found["area", area_.key] = own or next(iter(area_.names.values()), area_.key)
+    for case_ in session.execute(select(Case.key, Case.titles).where(is_shown(Case))):
+        if wanted in letters.fold(" ".join([case_.key, *map(str, case_.titles.values())])):
+            own = case_.titles.get(instance.default_language)
+            found[CASE, case_.key] = own or next(iter(case_.titles.values()), case_.key)
     listed = sorted(found.items(), key=lambda one: (letters.fold(one[1]), one[0]))
     return [(table, key, name) for (table, key), name in listed[:_MOST_FOUND]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from layers import editions
 from layers.catalog import Instance, Resource
-from layers.edits import checks, things, timeline
-from layers.edits.checks import NoState
+from layers.edits import checks, stories, things, timeline
+from layers.edits.checks import Formed, NoState
 from layers.edits.things import State, Thing
 from layers.edits.timeline import CORRECT, END, NEW, Outcome
 from layers.errors import N_, Invalid, Sentence
@@ -81,8 +81,12 @@ class Prepared:
         return [*(state.row for state in self.thing.states), *self.outcome.rows]
 
 
-def prepare(session: Session, instance: Instance, change: Change, *, seen: int) -> Prepared:
+def prepare(
+    session: Session, instance: Instance, change: Change, *, seen: int, today: date | None = None
+) -> Prepared:
     """Checks an edit against what is told now; writes nothing. `seen`: the newest edition its writer saw.
+
+    With `today` a case that tells of a later day is refused.
 
     Raises:
         Clash: what is told has changed since.
@@ -97,10 +101,12 @@ def prepare(session: Session, instance: Instance, change: Change, *, seen: int) 
         base = things.thing(session, instance, change.table, change.key, at=seen)
         if base.digest != present.digest:
             raise _clash(instance, change, base, present)
-    return _prepared(session, instance, change, present)
+    return _prepared(session, instance, change, present, today)
 
 
-def _prepared(session: Session, instance: Instance, change: Change, present: Thing) -> Prepared:
+def _prepared(
+    session: Session, instance: Instance, change: Change, present: Thing, today: date | None
+) -> Prepared:
     state = present.state(change.state)
     way = change.way if state else NEW
     if state is None and (change.way != NEW or present.states):
@@ -110,7 +116,7 @@ def _prepared(session: Session, instance: Instance, change: Change, present: Thi
     row = None
     if way != END:
         cells = _filled(instance, change, state)
-        formed = checks.formed(session, instance, present, cells, base=state)
+        formed = _formed(session, instance, present, cells, state, today)
         row, told = formed.row, formed.told
     try:
         outcome = timeline.after(
@@ -130,6 +136,19 @@ def _prepared(session: Session, instance: Instance, change: Change, present: Thi
     if way == timeline.FROM_DAY and state and row and not _differs(instance, present, state, row):
         raise NothingChanged
     return Prepared(present, change, _lines(instance, present, state, outcome, way), told, outcome)
+
+
+def _formed(
+    session: Session,
+    instance: Instance,
+    thing: Thing,
+    cells: Mapping[str, str],
+    base: State | None,
+    today: date | None,
+) -> Formed:
+    if thing.table == things.CASE:
+        return stories.formed(session, instance, thing, cells, base=base, today=today)
+    return checks.formed(session, instance, thing, cells, base=base)
 
 
 def _filled(instance: Instance, change: Change, state: State | None) -> dict[str, str]:

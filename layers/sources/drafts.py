@@ -73,6 +73,13 @@ def written(draft: Draft) -> dict[str, str]:
     return files
 
 
+def sheet(front: Mapping[str, Any], text: str) -> str:
+    """One file: its front matter, every source on a line of its own, and its text."""
+    lines = [f"{name}: {_json(value)}" for name, value in front.items() if name != "sources"]
+    listed = [f"  - {_json(source)}" for source in front.get("sources", ())]
+    return "\n".join(["---", *lines, *(["sources:", *listed] if listed else []), "---", text, ""])
+
+
 def _facts(draft: Draft) -> list[str]:
     kind, _, code = draft.area.partition(":")
     facts: dict[str, Any] = {
@@ -118,4 +125,6 @@ def _source(source: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """A value as YAML: JSON, but for signs that cannot be seen; YAML takes some for an end of line."""
+    said = json.dumps(value, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in said)

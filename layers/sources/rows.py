@@ -18,7 +18,7 @@ from layers.geo import Place
 
 Check = Callable[[str], Any]
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_CONTACT = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\+\d{2,3}[ \d-]{6,}|\btel\b", re.IGNORECASE)
+_CONTACT = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.\w+|\+\d{2,3}[ \d-]{6,}|\btel\b", re.IGNORECASE)
 
 
 class Unusable(ValueError):

@@ -232,30 +232,41 @@ def _file_name(value: str) -> str:
     return value
 
 
-def _case(front: Values, instance: Instance) -> tuple[Values, Values]:
-    take = _Taker(front)
+def case_checks(instance: Instance) -> Mapping[str, Check]:
+    """The check of every fact of a case by its name in the front matter; of a list it takes one of it."""
     codes = instance.codes
+    return {
+        "theme": check.one_of(codes.get("themes", {})),
+        "outcome": check.one_of(codes.get("outcomes", {})),
+        "stage": check.one_of(codes.get("stages", {})),
+        "parties": check.one_of(codes.get("parties", {})),
+        **dict.fromkeys(("place", "settlement", "municipality", "county"), check.text),
+        "precision": check.one_of(codes.get("precision", {}), blank=True),
+        **dict.fromkeys(("lat", "lon"), check.decimal),
+        **dict.fromkeys(("from", "to", "as_of"), check.partial_date),
+        **dict.fromkeys(("practices", "bodies"), check.slug),
+        "areas": check.area_keys,
+    }
+
+
+def _case(front: Values, instance: Instance) -> tuple[Values, Values]:
+    take, tests = _Taker(front), case_checks(instance)
+    plain = ("theme", "outcome", "stage", "place", "settlement", "municipality", "county", "precision")
     values = {
-        "theme": take("theme", check.one_of(codes.get("themes", {}))),
-        "outcome": take("outcome", check.one_of(codes.get("outcomes", {}))),
-        "stage": take("stage", check.one_of(codes.get("stages", {}))),
-        "parties": take.codes("parties", codes.get("parties", {})),
-        **{name: take(name, check.text) for name in ("place", "settlement", "municipality", "county")},
-        "precision": take("precision", check.one_of(codes.get("precision", {}), blank=True)),
-        "lat": take("lat", check.decimal),
-        "lon": take("lon", check.decimal),
-        "period_from": take("from", check.partial_date),
-        "period_to": take("to", check.partial_date),
+        **{name: take(name, tests[name]) for name in (*plain, "lat", "lon")},
+        "parties": take.several("parties", tests["parties"]),
+        "period_from": take("from", tests["from"]),
+        "period_to": take("to", tests["to"]),
         # On a day before the cooperation began there was nothing to show; its lessons outlast its end.
-        "valid_from": take("from", check.partial_date),
+        "valid_from": take("from", tests["from"]),
         "as_of_inferred": bool(front.get("as_of_inferred")),
         **_sources(take),
     }
     check.period(values["period_from"], values["period_to"])
     links = {
         "practices": _documented(take),
-        "bodies": [{"body": key} for key in take.several("bodies", check.slug)],
-        "areas": [{"area": key} for keys in take.several("areas", check.area_keys) for key in keys],
+        "bodies": [{"body": key} for key in take.several("bodies", tests["bodies"])],
+        "areas": [{"area": key} for keys in take.several("areas", tests["areas"]) for key in keys],
     }
     return check.placed(values, instance), links
 

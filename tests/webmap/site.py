@@ -124,9 +124,9 @@ def look(client, url):
 
 
 def inside(page):
-    """The addresses of our own that a page leads to, without their hash."""
+    """The addresses of our own that a page leads to, without their hash; not those that demand an account."""
     found = (urljoin(page.url, link).split("#")[0] for link in page.links)
-    return [link for link in found if not urlsplit(link).netloc]
+    return [link for link in found if not urlsplit(link).netloc and "/edit/" not in link]
 
 
 _CHOICES = 8  # So many choices of one list are read: together they are without end.

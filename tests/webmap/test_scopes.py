@@ -6,7 +6,7 @@ from werkzeug.routing import AnyConverter, IntegerConverter
 
 from layers import accounts
 from layers.accounts.tables import AccountRow
-from layers.model import Body, Confirmation, Edition, Proposal, Suggestion
+from layers.model import Body, Case, Confirmation, Edition, Proposal, Suggestion
 from tests import make
 from tests.webmap import site
 from tests.webmap.desk import Door, quicken, seal
@@ -15,7 +15,7 @@ from webmap import signin
 
 UNSAFE = ("POST", "PUT", "DELETE", "PATCH")
 METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", *UNSAFE)
-TABLES = (Body, Confirmation, Edition, Proposal, AccountRow)
+TABLES = (Body, Case, Confirmation, Edition, Proposal, AccountRow)
 EAST_ONLY = {"areas": ("county:02",), "layers": ("villages",)}
 # Without its seal a form of these comes in: it changes nothing that needs an account.
 FREE = PUBLIC_FORMS
@@ -154,7 +154,12 @@ def test_a_steward_of_another_county_changes_confirms_and_decides_nothing_here(d
     fields = {"name": "Ours", "form": "station", "note": "Because", "seen": "999", "way": "correct"}
     tries = {}
     for do in ("look", "save", "propose"):
-        for path in ("/en/edit/body/west-station", "/en/edit/area/county/01"):
+        for path in (
+            "/en/edit/body/west-station",
+            "/en/edit/area/county/01",
+            "/en/edit/case/first-case",
+            "/en/edit/case/new",
+        ):
             tries[path, do] = post(door, who, path, do=do, state="2010", **fields)
     for table, key in (("body", "west-station"), ("area", "county:01"), ("case_study", "first-case")):
         for when in ("", "?as_of=1990", "?as_of=2012-05-15&known=2020-01-01T00:00:00Z"):

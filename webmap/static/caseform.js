@@ -1,4 +1,5 @@
-/* The form for a case: the draft stays in this browser, and the server measures it while one writes.
+/* The form for a case: the draft stays in this browser, and the server measures it while one writes. Of a case
+   that is edited no draft is kept: what is told already is on the server.
    Without this file the form works as it is. */
 "use strict";
 (() => {
@@ -13,6 +14,7 @@
   let turn = 0;
 
   const tell = (which) => {
+    if (!kept) return;
     kept.textContent = kept.dataset[which];
     kept.hidden = false;
     forget.hidden = which !== "kept";
@@ -44,6 +46,7 @@
 
   const entries = () => [...new FormData(form)].filter(([name]) => name !== "do");
   const save = () => {
+    if (!kept) return;
     try {
       localStorage.setItem(KEY, JSON.stringify(entries()));
       tell("kept");
@@ -116,7 +119,7 @@
     addSource().querySelector("input").focus();
     if (sources().length >= 20) button.hidden = true;
   });
-  forget.addEventListener("click", () => {
+  forget?.addEventListener("click", () => {
     clearTimeout(waiting);
     waiting = 0;
     localStorage.removeItem(KEY);

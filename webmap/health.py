@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import NotFound
 
 from layers import places, store, tiles
-from layers.errors import LayersError, StoreNotReady
+from layers.errors import Invalid, LayersError, StoreNotReady
 from layers.gaps import jobs
 from webmap import db, meters, porch, replies
 from webmap.meters import Told
@@ -70,6 +70,8 @@ def _lacking() -> str:
         return "store"
     try:
         replies.known()
+    except Invalid:
+        raise  # The question is wrong (a moment that is none), and not what would answer it.
     except (LayersError, SQLAlchemyError):
         return "snapshot"
     # Without its archive a layer is drawn by frame: a map that is slower, and somebody should know.

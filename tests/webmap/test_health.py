@@ -86,6 +86,10 @@ def test_an_older_schema_is_not_ready(here):
     assert get(here, "/readyz").get_json()["reason"] == "schema"
 
 
+def test_a_question_that_is_wrong_is_not_a_server_that_is_not_ready(here):
+    assert get(here, "/readyz?known=nonsense").status_code == 400
+
+
 def test_a_snapshot_that_cannot_be_taken_is_not_ready(here):
     with here.extensions["house"].engine.begin() as connection:
         connection.execute(text("ALTER TABLE body RENAME TO somebody"))

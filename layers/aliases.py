@@ -143,7 +143,9 @@ def _named(units: Iterable[Unit]) -> dict[str, list[Unit]]:
 
 
 def _alike(unit: Unit, named: Mapping[str, Sequence[Unit]]) -> list[str]:
-    """The codes of units of its name whose parent, where both tell one, is its own."""
+    """The codes of units of its name whose parent, where both tell one, is its own; without a name, none."""
+    if not _name(unit):
+        return []
     return [
         other.code
         for other in named.get(_name(unit), ())

@@ -39,6 +39,12 @@ def test_a_code_that_has_changed_is_found_by_its_name():
     assert (found.new, found.gone, found.doubtful) == ((), (), {})
 
 
+def test_what_has_no_name_is_not_the_other_that_has_none():
+    found = matched(units(("02", "", "")), units(("03", "", "")), DAY)
+
+    assert (found.old_to_new, found.new, found.gone) == ({}, ("03",), ("02",))
+
+
 def test_of_two_that_bear_a_name_none_is_chosen():
     found = matched(units(("1", "Aa"), ("2", "Aa")), units(("3", "Aa")), DAY)
 

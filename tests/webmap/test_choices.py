@@ -282,8 +282,8 @@ def test_every_link_of_a_page_carries_the_day_and_the_moment(client, path):
     leave = {"Show today", "Clear"}
 
     def is_of_no_day(link):
-        """Feeds, address cards and what is kept on the device tell of now."""
-        return re.search(r"\.(atom|vcf)$|/offline$", link.partition("?")[0])
+        """Feeds, address cards, what is kept on the device and what can be edited are of now."""
+        return re.search(r"\.(atom|vcf)$|/offline$|/edit/", link.partition("?")[0])
 
     assert len(links) > 8
     assert [

@@ -69,7 +69,9 @@ def test_equal_names_are_told_apart(visit):
 def test_typing_asks_once_for_the_whole_word(visit):
     visitor = visit()
     # Letter by letter within one turn of the page: keys from outside come late where others use the cores.
-    box(visitor.go("/et/layers/")).evaluate(
+    page = visitor.go("/et/layers/")
+    box(page).click()
+    box(page).evaluate(
         """(box, text) => [...text].forEach((_, at) => {
           box.value = text.slice(0, at + 1);
           box.dispatchEvent(new Event("input", { bubbles: true }));

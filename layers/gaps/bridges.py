@@ -22,10 +22,11 @@ as far as is known may know each other well: only public cases are read.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -65,6 +66,10 @@ class Actor:
     ground: tuple[int, ...]
     serves: tuple[int, ...]
     point: tuple[float, float] | None
+
+
+Candidate = tuple[int, int, str, tuple[int, ...]]
+"""Positions of two actors, the first reason for them to know each other, and the zones of it."""
 
 
 @dataclass(frozen=True)
@@ -323,10 +328,12 @@ def pairs(
     named = _Named(found)
     rows = []
     for first, second, why, zones in _candidates(found, near_km):
+        if inside.isdisjoint(zones):
+            continue
         one, two = found.actors[first], found.actors[second]
         roles = _roles(one, two, order, role, other)
         is_alike = bool(set(one.roles) & set(two.roles))
-        if roles is None or (is_alike and not like) or inside.isdisjoint(zones):
+        if roles is None or (is_alike and not like):
             continue
         there = float(people[list(zones)].sum())
         weight = _weight(why, there, people[list({*one.ground, *two.ground})].sum())
@@ -402,7 +409,12 @@ def _apart(one: Actor, two: Actor) -> float | None:
     return grounds.way(one.point, two.point).distance_m
 
 
-def _candidates(found: Net, near_km: float) -> Iterable[tuple[int, int, str, tuple[int, ...]]]:
+@lru_cache(maxsize=1)  # A quarter of a million at full size (35 MB), the same for every county and role.
+def _candidates(found: Net, near_km: float) -> tuple[Candidate, ...]:
+    return tuple(_sought(found, near_km))
+
+
+def _sought(found: Net, near_km: float) -> Iterator[Candidate]:
     """Pairs of positions of actors with their first reason and its zones, without those that have met."""
     actors, count = found.actors, len(found.zones)
     met = _met(found)

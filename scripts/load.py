@@ -8,7 +8,8 @@ repeat, 10 lists and searches, 5 gaps. wrk asks over connections that stay open,
 list of its own; two processes of ours answer on the same cores. What is made once for each state of the data
 (the network of relations, people by area) is asked for once before. Three rounds: the load, with not one
 error; many more connections than can be answered, where whoever is too many is told 503 and when to come
-back, and nothing else goes wrong; and a few connections again. `--write` puts the table into README.md.
+back, and nothing else goes wrong; and, a moment later, a few connections again. `--write` puts the table
+into README.md.
 
 Needs wrk: apt install wrk.
 """
@@ -22,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,8 @@ MIX = {"map": 60, "answers": 25, "lists": 10, "gaps": 5}
 """Of 100 requests."""
 _TILES, _LAYERS, _PAGE = 0.8, 0.15, 0.05
 _MOST_A_SECOND = 2500
+_SETTLING_S = 3
+"""What was asked for and given up is still in work for a moment."""
 WARMING = 6
 """So often, for two processes that share a port."""
 MARKS = "<!-- load -->", "<!-- /load -->"
@@ -242,7 +246,7 @@ def report(load: Outcome, over: Outcome, after: Outcome, known: argparse.Namespa
             head,
             *rows(over),
             "",
-            f"Right after it, {known.few} connections for {after.seconds:.0f} s: {_told(after)}.",
+            f"A moment after it, {known.few} connections for {after.seconds:.0f} s: {_told(after)}.",
         )
     )
 
@@ -287,6 +291,7 @@ def main(arguments: list[str]) -> int:
             third = max(1, known.seconds // 3)
             load = ask(ours.address, file, seconds=known.seconds, connections=known.connections)
             over = ask(ours.address, file, seconds=third, connections=known.over)
+            time.sleep(_SETTLING_S)
             after = ask(ours.address, file, seconds=third, connections=known.few)
     text = report(load, over, after, known)
     print(text)

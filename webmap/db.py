@@ -1,12 +1,13 @@
 """One session a request, and the instance that the application serves."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, current_app, g
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from layers import places, store
@@ -99,4 +100,5 @@ def close() -> None:
 def _close(_error: BaseException | None) -> None:
     if reading := g.pop("reading", None):
         g.pop("session")
-        reading.__exit__(None, None, None)
+        with suppress(DBAPIError):  # Its connection broke after the last question: the answer is whole.
+            reading.__exit__(None, None, None)

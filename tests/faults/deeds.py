@@ -74,7 +74,7 @@ def site(world):
     """This world's site as a server holds it; its log tells of failures by their kind and place alone."""
     logs = [*logging.root.handlers]
     app = create_app(world.settings)
-    workers.guard(app, replace(world.settings, at_once=1000))  # Its visitors do not read to the end.
+    workers.guard(app, replace(world.settings, at_once=1000, log="errors"))  # No visitor reads to the end.
     try:
         yield app
     finally:

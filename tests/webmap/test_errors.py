@@ -1,6 +1,8 @@
 """What is refused and what fails: one shape for each, a sentence in the reader's language, never a secret."""
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from tests.webmap import site
 from tests.webmap.site import look
@@ -276,6 +278,15 @@ def test_a_store_that_is_broken_says_so(estonia, tmp_path):
     assert "The store cannot be used just now." in answer.text
     assert str(tmp_path) not in answer.text
     assert "database" not in answer.text
+
+
+def test_an_answer_outlives_a_connection_that_breaks_after_it(client, monkeypatch):
+    def breaks(_session):
+        raise OperationalError("ROLLBACK", None, Exception("terminated"))
+
+    monkeypatch.setattr(Session, "close", breaks)
+
+    assert client.get("/en/data", buffered=True).status_code == 200
 
 
 def test_where_even_the_page_of_an_error_cannot_be_made_its_sentence_is_told(broken, monkeypatch):

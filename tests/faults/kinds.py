@@ -166,11 +166,13 @@ def _stay(deed, ended):
     """What a deed may leave until somebody comes by after a day: a file that waits for its steward, and what
     was killed while it grew."""
     killed = (
-        (".again.", "kept/.a.backup.", "state/.tiny.sqlite.", "state/links.key.", "state/secret.key.")
+        ("kept/.a.backup.", "state/.tiny.sqlite.", "state/links.key.", "state/secret.key.")
         if ended.code is None
         else ()
     )
-    return (*killed, *(("state/inbox/",) if deed.name == "import in the browser" else ()))
+    # Without descriptors not even a folder can be removed.
+    own = {"import in the browser": "state/inbox/", "restore with instance": ".again."}.get(deed.name)
+    return (*killed, *((own,) if own else ()))
 
 
 @cache

@@ -7,16 +7,18 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.orm import Session
 
 from layers import catalog, store
 from tests import make
+from tests.layers.readers.services import Service
 
 ROOT = Path(__file__).resolve().parents[1]
 STORES = ("sqlite", pytest.param("postgis", marks=pytest.mark.postgis))
@@ -132,45 +134,62 @@ def postgis(request) -> Iterator[Server]:
     yield from _private_cluster(tools)
 
 
+# --- Services
+
+
+@pytest.fixture
+def serve():
+    """Starts servers, each with its own answers."""
+    with ExitStack() as running:
+        yield lambda answers: running.enter_context(Service(answers))
+
+
 # --- Stores
 
 
-@pytest.fixture(params=STORES)
-def store_url(request, tmp_path) -> Iterator[str]:
-    """The address of a new and empty store of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.sqlite'}"
+@contextmanager
+def a_store(request, kind, folder) -> Iterator[str]:
+    """The address of a new and empty store of a kind."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'store.sqlite'}"
         return
     server = request.getfixturevalue("postgis")
     url = server.create()
-    yield url
-    server.drop(url)
+    try:
+        yield url
+    finally:
+        server.drop(url)
+
+
+@contextmanager
+def an_engine(url) -> Iterator[Engine]:
+    engine = store.open_store(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(params=STORES)
+def store_url(request, tmp_path):
+    """The address of a new and empty store of each kind."""
+    with a_store(request, request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
 def engine(store_url):
     """An engine on a new and empty store, for tests that set up or commit."""
-    engine = store.open_store(store_url)
-    yield engine
-    engine.dispose()
+    with an_engine(store_url) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session", params=STORES)
 def ready_store(request, tmp_path_factory):
     """A store that is set up and holds nothing; its tests roll back."""
-    if request.param == "sqlite":
-        url, drop = f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.sqlite'}", None
-    else:
-        server = request.getfixturevalue("postgis")
-        url, drop = server.create(), server.drop
-    engine = store.open_store(url)
-    try:
+    with a_store(request, request.param, tmp_path_factory.mktemp("store")) as url, an_engine(url) as engine:
         store.set_up(engine)
         yield engine
-    finally:
-        engine.dispose()
-        if drop:
-            drop(url)
 
 
 @pytest.fixture

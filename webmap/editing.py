@@ -40,11 +40,10 @@ from layers.edits import (
 )
 from layers.errors import N_, AreaNotFound, CaseNotFound, Invalid, NotAllowed, Sentence
 from layers.proposals import Proposed
-from webmap import caseform, casework, context, db, differences, drawn, i18n, names, params, signin
+from webmap import caseform, casework, context, db, differences, drawn, i18n, names, packed, params, signin
 from webmap.account import frame
 
 bp = Blueprint("editing", __name__)
-_FEATURES = "application/geo+json"
 _WAYS = {
     CORRECT: N_("It was always so: correct a mistake"),
     FROM_DAY: N_("It is so from a day on: what was before stays in the history"),
@@ -182,8 +181,7 @@ def around(kind: str) -> ResponseReturnValue:
 
 def _geojson(shape: Any) -> Response:
     rounded = shapely.transform(shape, lambda corners: corners.round(7))
-    response = make_response(shapely.to_geojson(rounded))
-    response.mimetype = _FEATURES
+    response = packed.geojson(shapely.to_geojson(rounded))
     response.headers["Cache-Control"] = "private, no-store"
     return response
 

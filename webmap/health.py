@@ -18,9 +18,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import NotFound
 
-from layers import places, store, tiles
+from layers import jobs, places, store, tiles
 from layers.errors import Invalid, LayersError, StoreNotReady
-from layers.gaps import jobs
 from webmap import db, meters, porch, replies
 from webmap.meters import Told
 

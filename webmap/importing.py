@@ -38,7 +38,7 @@ from layers.editions import Plan, Rival
 from layers.errors import N_, Invalid, LayersError, NotAllowed
 from layers.model import EDITS
 from layers.sources.rows import Row
-from webmap import context, db, i18n, inbox, intake, names, params, signin, stewards, underway
+from webmap import context, db, i18n, inbox, intake, names, packed, params, signin, stewards, underway
 from webmap.db import House, Revisions
 from webmap.inbox import Waiting
 from webmap.planning import chart
@@ -597,9 +597,7 @@ def preview(token: str) -> ResponseReturnValue:
         }
         for (row, state), shape in zip(there, turned, strict=True)
     ]
-    response = jsonify({"type": "FeatureCollection", "features": found})
-    response.mimetype = "application/geo+json"
-    return response
+    return packed.features(found)
 
 
 @bp.get("/<language>/import/<token>/fixes.csv")

@@ -6,7 +6,7 @@ request and this server, and every process of it sees the same. A file has one a
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -159,22 +159,18 @@ def _begin(waiting: Waiting, do: str, key: str, more: Mapping[str, Any]) -> Erra
     return found
 
 
-@dataclass
-class _turn:
-    """One request after the other begins something with a file, whichever process it came to."""
+@contextmanager
+def _turn(home: Path) -> Iterator[None]:
+    """One request after the other begins something with a file, whichever process it came to.
 
-    home: Path
-
-    def __enter__(self) -> None:
-        until = time.monotonic() + _TURN_S
-        while (mine := states.lock(self.home / _TURN)) is None:
-            if time.monotonic() > until:
-                raise StillWriting
-            time.sleep(_LOOK_S)
-        self._mine = mine
-
-    def __exit__(self, *_: object) -> None:
-        self._mine.close()
+    Raises:
+        StillWriting: another one has not come to an end.
+    """
+    mine = states.awaited(home / _TURN, patience_s=_TURN_S)
+    if mine is None:
+        raise StillWriting
+    with mine:
+        yield
 
 
 # --- Looked at

@@ -4,7 +4,6 @@ It is plain JSON, a line for each row: nothing in it can name code to run.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from layers import jobs
+from layers import disk, jobs
 from layers.doctor.exam import Exam, Finding
 from layers.doctor.fields import Target
 from layers.doctor.systems import System
@@ -25,13 +24,9 @@ _AT_ONCE = 5_000
 
 def save(exam: Exam, file: Path) -> None:
     """Writes an examination, whole or not at all."""
-    growing = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with growing.open("w", encoding="utf-8") as out:
-            out.writelines(json.dumps(one, default=dict, ensure_ascii=False) + "\n" for one in _lines(exam))
-        growing.replace(file)
-    finally:
-        growing.unlink(missing_ok=True)
+    with disk.whole(file) as out:
+        for one in _lines(exam):
+            out.write(json.dumps(one, default=dict, ensure_ascii=False).encode() + b"\n")
 
 
 def load(file: Path, target: Target) -> Exam:

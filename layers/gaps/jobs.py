@@ -137,11 +137,6 @@ def _told(folder: Path, job: jobs.Job) -> Job:
     )
 
 
-def all_states(folder: Path) -> list[str]:
-    """The states of all jobs that are kept."""
-    return jobs.all_states(folder)
-
-
 def cancel(folder: Path, id: str) -> Job:
     """Asks for an end; it comes within a moment. A job that is over stays as it is.
 

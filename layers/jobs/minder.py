@@ -13,10 +13,12 @@ from typing import IO, Any
 from layers.jobs import processes, states
 
 _LOOK_S = 0.1
+_PATIENCE_S = 5.0
 
 
 def main(folder: Path) -> None:
-    alive = _alive(folder)
+    # Who looks whether we live holds the lock for a moment.
+    alive = states.awaited(folder / states.ALIVE, patience_s=_PATIENCE_S)
     job = states.read(folder / states.JOB)
     if alive is None or job is None or job["state"] != states.QUEUED:
         return
@@ -27,16 +29,6 @@ def main(folder: Path) -> None:
             return
         with slot:
             _end(folder, _minded(folder, job, time.monotonic() + float(job["kill_after_s"])))
-
-
-def _alive(folder: Path) -> IO[bytes] | None:
-    """Who looks whether we live holds the lock for a moment."""
-    for _ in range(100):
-        mine = states.lock(folder / states.ALIVE)
-        if mine is not None:
-            return mine
-        time.sleep(_LOOK_S / 2)
-    return None
 
 
 def _turn(folder: Path, lane: str, at_once: int) -> IO[bytes] | None:

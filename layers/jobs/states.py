@@ -11,6 +11,7 @@ it.
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ OVER = (DONE, FAILED, CANCELLED, TIMED_OUT)
 JOB, PROGRESS, PLAN, REASON = "job.json", "progress.json", "plan.json", "reason.json"
 REQUEST, TABLE, ALIVE = "request.json", "table.npz", "alive"
 OPEN, CANCEL, SEALED = "open", "cancel", "sealed"
+_LOOK_S = 0.05
 
 
 def write(path: Path, facts: dict[str, Any]) -> None:
@@ -45,6 +47,14 @@ def seal(folder: Path) -> bool:
     except FileNotFoundError:
         return (folder / SEALED).exists()
     return True
+
+
+def awaited(path: Path, *, patience_s: float) -> IO[bytes] | None:
+    """The lock of a file, as `lock`; who has it may give it up meanwhile."""
+    until = time.monotonic() + patience_s
+    while (mine := lock(path)) is None and time.monotonic() < until:
+        time.sleep(_LOOK_S)
+    return mine
 
 
 def lock(path: Path) -> IO[bytes] | None:

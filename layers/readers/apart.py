@@ -27,7 +27,6 @@ from layers.errors import N_, Sentence
 from layers.jobs import processes, progress, states
 from layers.jobs.progress import Tell
 from layers.readers import cells
-from layers.readers.archives import Place
 from layers.readers.plain import DEFAULTS, MB, Limits, Note, Offer, Piece, Several, Table, Unreadable
 from layers.readers.web import MANNERS, Manners
 
@@ -51,19 +50,6 @@ _LOOK_S = 0.1
 _SAID, _PIECES, _PROGRESS, _PART = "said", "pieces", "progress", "part"
 
 
-def read(
-    path: Path, *, name: str = "", encoding: str = "", limits: Limits = DEFAULTS, bounds: Bounds = BOUNDS
-) -> Table:
-    """As `readers.read`, in a process apart.
-
-    Raises:
-        Unreadable: it cannot be used, or reading it takes more than the bounds allow.
-    """
-    place = Place()
-    asked = {"do": "read", "name": name, "encoding": encoding}
-    return _table(_asked(path, asked, place.path, limits, bounds), place.path, place)
-
-
 def look(
     path: Path,
     *,
@@ -79,9 +65,13 @@ def look(
     Raises:
         Unreadable: it cannot be used, or reading it takes more than the bounds allow.
     """
+    failed = Unreadable(
+        N_("Reading the file “{file}” took too much memory or time, or broke off. Split or repair it."),
+        file=cells.visible(path.name),
+    )
     with _growing(into) as folder:
-        asked = {"do": "look", "name": name, "encoding": encoding}
-        _asked(path, asked, folder, limits, bounds, tell)
+        order = {"do": "look", "path": str(path.resolve()), "name": name, "encoding": encoding}
+        _done(order, folder, limits, bounds, failed, tell)
 
 
 def looked(folder: Path) -> tuple[Table, list[Offer]]:
@@ -92,13 +82,9 @@ def looked(folder: Path) -> tuple[Table, list[Offer]]:
     """
     said = json.loads((folder / _SAID).read_text(encoding="utf-8"))
     offered = [Offer(**{**one, "columns": tuple(one["columns"])}) for one in said.pop("offers")]
-    return _table(said, folder, None), offered
-
-
-def _table(said: dict[str, Any], folder: Path, place: Place | None) -> Table:
     notes = tuple(Note(note["row"], _sentence(note["said"])) for note in said.pop("notes"))
     columns = tuple(said.pop("columns"))
-    return Table(**said, columns=columns, notes=notes, pieces=_Pieces(place, folder / _PIECES))
+    return Table(**said, columns=columns, notes=notes, pieces=_Pieces(folder / _PIECES)), offered
 
 
 def fetched(
@@ -142,22 +128,10 @@ def _growing(target: Path) -> Iterator[Path]:
         raise
 
 
-def offers(path: Path, *, limits: Limits = DEFAULTS, bounds: Bounds = BOUNDS) -> list[Offer]:
-    """As `readers.offers`, in a process apart.
-
-    Raises:
-        Unreadable: nothing in it can be read, or looking takes more than the bounds allow.
-    """
-    place = Place()
-    found = _asked(path, {"do": "offers"}, place.path, limits, bounds)
-    return [Offer(**{**one, "columns": tuple(one["columns"])}) for one in found["offers"]]
-
-
 @dataclass(frozen=True)
 class _Pieces:
-    """Walks through the rows that the process left; holds their folder as long as somebody may."""
+    """Walks through the rows that the process left."""
 
-    place: Place | None
     file: Path
 
     def __call__(self) -> Iterator[Piece]:
@@ -172,24 +146,10 @@ class _Pieces:
                 )
 
 
-def _asked(
-    path: Path,
-    asked: dict[str, str],
-    folder: Path,
-    limits: Limits,
-    bounds: Bounds,
-    tell: Tell = progress.silent,
-) -> dict[str, Any]:
-    """What the process says of a file; what it leaves lies in the folder."""
-    text = N_("Reading the file “{file}” took too much memory or time, or broke off. Split or repair it.")
-    failed = Unreadable(text, file=cells.visible(path.name))
-    return _done({**asked, "path": str(path.resolve())}, folder, limits, bounds, failed, tell)
-
-
 def _done(
     order: dict[str, Any], folder: Path, limits: Limits, bounds: Bounds, failed: Unreadable, tell: Tell
 ) -> dict[str, Any]:
-    """What the process says; `failed` is raised where it fell or was ended."""
+    """What the process says and leaves in the folder; `failed` is raised where it fell or was ended."""
     order = {
         **order,
         "parent": processes.own_id(),
@@ -266,22 +226,17 @@ def main(order: dict[str, Any]) -> int:
     from layers import readers  # Only now: what it brings along is bound too.
 
     folder, limits = Path(order["folder"]), Limits(**order["limits"])
-    tell, path = progress.into(folder / _PROGRESS), Path(order.get("path", ""))
-    about = {name: order[name] for name in ("name", "encoding") if name in order}
+    tell, name = progress.into(folder / _PROGRESS), order["name"]
     try:
         if order["do"] == "fetch":
             (folder / _PART).mkdir()
-            manners = Manners(**order["manners"])
-            url, name = order["url"], order["name"]
+            url, manners = order["url"], Manners(**order["manners"])
             file = readers.fetched(url, folder=folder / _PART, name=name, manners=manners, tell=tell)
             said: dict[str, Any] = {"file": file.name}
-        elif order["do"] == "offers":
-            said = {"offers": [asdict(one) for one in readers.offers(path, limits=limits)]}
-        elif order["do"] == "look":
-            table, offered = readers.look(path, **about, limits=limits, tell=tell)
-            said = {**_told(table, folder, tell), "offers": [asdict(one) for one in offered]}
         else:
-            said = _told(readers.read(path, **about, limits=limits), folder, progress.silent)
+            path, encoding = Path(order["path"]), order["encoding"]
+            table, offered = readers.look(path, name=name, encoding=encoding, limits=limits, tell=tell)
+            said = {**_told(table, folder, tell), "offers": [asdict(one) for one in offered]}
     except Several as error:
         said = {"several": error.layers}
     except Unreadable as error:

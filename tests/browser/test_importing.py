@@ -23,13 +23,16 @@ def door(tmp_path_factory):
             yield door
 
 
-def begin(visitor, dataset):
-    """From the way in to the columns of a messy file."""
+def begin(visitor, dataset, text=MESSY, address=""):
+    """From the way in to what follows: a file that is not sent yet, or an address."""
     page = visitor.page
     page.goto(f"{visitor.home}/en/import")
     sign_in(page, "the-steward")
     page.wait_for_selector("#file")
-    page.set_input_files("#file", {"name": "list.csv", "mimeType": "text/csv", "buffer": MESSY.encode()})
+    if address:
+        page.fill("#address", address)
+    else:
+        page.set_input_files("#file", {"name": "list.csv", "mimeType": "text/csv", "buffer": text.encode()})
     page.select_option("#layer", ABOUT["layer"])
     for name in ("source", "licence", "as_of"):
         page.fill(f"#{name}", ABOUT[name])

@@ -5,11 +5,11 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests import make
 from tests.browser.conftest import served
-from tests.browser.test_signin import fits, sign_in
-from tests.layers.readers.test_fetched import Service
+from tests.browser.test_importing import begin
+from tests.browser.test_signin import fits
+from tests.layers.readers.services import Service
 from tests.webmap import site
 from tests.webmap.desk import Door
-from tests.webmap.test_importing import ABOUT
 from webmap import importing, underway
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -22,10 +22,8 @@ LONG = "name,form,lat,lon,county,precision\n" + "".join(
 @pytest.fixture(scope="module")
 def service():
     listed = b'{"collections": [{"id": "watches", "title": "Watches"}, {"id": "other", "title": "Other"}]}'
-    running = Service({"/api/collections": listed})
-    yield running
-    running.server.shutdown()
-    running.server.server_close()
+    with Service({"/api/collections": listed}) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -42,22 +40,6 @@ def door(tmp_path_factory, service):
                 yield door
 
 
-def begin(visitor, dataset, address=""):
-    """From the way in to what follows when a long file, or an address, is given."""
-    page = visitor.page
-    page.goto(f"{visitor.home}/en/import")
-    sign_in(page, "the-steward")
-    page.wait_for_selector("#file")
-    if address:
-        page.fill("#address", address)
-    else:
-        page.set_input_files("#file", {"name": "long.csv", "mimeType": "text/csv", "buffer": LONG.encode()})
-    page.select_option("#layer", ABOUT["layer"])
-    for name in ("source", "licence", "as_of"):
-        page.fill(f"#{name}", ABOUT[name])
-    page.fill("#dataset", dataset)
-
-
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_axe_finds_nothing_while_a_file_is_read_examined_and_written(visit, door, size):
     visitor = visit(size=size, home=door.home)
@@ -68,7 +50,7 @@ def test_axe_finds_nothing_while_a_file_is_read_examined_and_written(visit, door
         found[name] = [(one["id"], node["html"]) for one in said for node in one["nodes"]]
         assert fits(page), name
 
-    begin(visitor, f"long-{size}")
+    begin(visitor, f"long-{size}", LONG)
     look("send")
     page.click("text=Send and look at it")
     page.wait_for_selector(".mapping, #underway")
@@ -90,7 +72,7 @@ def test_axe_finds_nothing_while_a_file_is_read_examined_and_written(visit, door
 def test_a_long_import_works_without_scripts(visit, door):
     visitor = visit(home=door.home, java_script_enabled=False)
     page = visitor.page
-    begin(visitor, "without-scripts")
+    begin(visitor, "without-scripts", LONG)
     page.click("text=Send and look at it")
     page.wait_for_selector(".mapping", timeout=60_000)
     page.click("text=Examine every row")
@@ -106,7 +88,7 @@ def test_of_several_layers_at_an_address_one_is_chosen_or_it_is_thrown_away(visi
     visitor = visit(size=size, home=door.home)
     visitor.forgive("status of 422")
     page = visitor.page
-    begin(visitor, f"there-{size}", f"{service.url}/api/collections")
+    begin(visitor, f"there-{size}", address=f"{service.url}/api/collections")
     page.click("text=Send and look at it")
     page.wait_for_selector("#part option[value=other]", state="attached", timeout=60_000)
     visitor.settle()

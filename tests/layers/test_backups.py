@@ -3,9 +3,12 @@
 import json
 import os
 import random
+import tempfile
 import threading
 import zipfile
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import shapely
@@ -20,6 +23,7 @@ from layers.backups.restoring import ForeignBackup, OtherSystem
 from layers.errors import StoreNotReady
 from layers.model import Area, Base, Body, Count, Edition, Revision
 from tests import make
+from tests.conftest import a_store, an_engine
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -28,24 +32,14 @@ LATER = datetime(2026, 11, 23, 12, tzinfo=UTC)
 @pytest.fixture
 def other(tmp_path, request):
     """Stores beside the first: by kind, each new and empty."""
-    made = []
+    with ExitStack() as made:
 
-    def a_store(kind):
-        if kind == "sqlite":
-            url, drop = f"sqlite:///{tmp_path / f'other-{len(made)}.sqlite'}", None
-        else:
-            server = request.getfixturevalue("postgis")
-            url = server.create()
-            drop = server.drop
-        engine = store.open_store(url)
-        made.append((engine, url, drop))
-        return engine
+        def another(kind):
+            folder = Path(tempfile.mkdtemp(dir=tmp_path))
+            url = made.enter_context(a_store(request, kind, folder))
+            return made.enter_context(an_engine(url))
 
-    yield a_store
-    for engine, url, drop in made:
-        engine.dispose()
-        if drop:
-            drop(url)
+        yield another
 
 
 def fill(engine):

@@ -36,3 +36,18 @@ def hostile(tmp_path_factory):
     folder = site.a_hostile_instance(tmp_path_factory.mktemp("hostile") / "tiny")
     with site.a_site(folder, tmp_path_factory.mktemp("state")) as app:
         yield app.test_client(use_cookies=False)
+
+
+# --- Signed in at the `door` of a module (`desk.Door`)
+
+
+@pytest.fixture
+def steward(door):
+    """A browser in which a steward is signed in."""
+    return door.visitor(door.account(password=""))
+
+
+@pytest.fixture
+def partner(door):
+    """A browser in which a partner is signed in."""
+    return door.visitor(door.account("partner", password=""))

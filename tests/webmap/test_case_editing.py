@@ -9,29 +9,15 @@ import pytest
 
 from layers import catalog
 from layers.sources import texts
-from tests import make
 from tests.webmap import site
 from tests.webmap.desk import Door, quicken, seal
-from tests.webmap.test_case_form import FILLED, LONG, SECTIONS
+from tests.webmap.test_case_form import FILLED, LONG, SECTIONS, a_folder
 from tests.webmap.test_editing import HOSTILE, filled, go_on
 from webmap import db, drawn
 
 FIRST = "/en/edit/case/first-case"
 PAGE = "/en/cases/first-case"
 PARTS = [*SECTIONS["cases"]]
-
-
-def a_folder(folder):
-    """A country whose cases have parts."""
-    make.an_instance(folder, sections=SECTIONS)
-    for key, county in (("first-case", "01"), ("second-case", "02")):
-        for language in ("et", "en"):
-            file = folder / f"cases/{key}.{language}.md"
-            _, front, _ = file.read_text(encoding="utf-8").split("---\n", 2)
-            more = f"areas: ['county:{county}']\n" if "areas:" not in front and language == "et" else ""
-            text = "".join(f"## {words[language]}\nTold.\n\n" for words in SECTIONS["cases"].values())
-            make.write(folder, f"cases/{key}.{language}.md", f"---\n{front}{more}---\n{text}")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +51,6 @@ def reader(folder, state, tmp_path_factory):
         quicken(patch)
         door = Door(app)
         yield door.visitor(door.account())
-
-
-@pytest.fixture
-def steward(door):
-    return door.visitor(door.account())
-
-
-@pytest.fixture
-def partner(door):
-    return door.visitor(door.account("partner"))
 
 
 def ticked(text):

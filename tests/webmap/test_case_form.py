@@ -47,9 +47,9 @@ FILLED = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = make.an_instance(tmp_path_factory.mktemp("form") / "tiny", sections=SECTIONS)
+def a_folder(folder):
+    """A country whose cases have parts."""
+    make.an_instance(folder, sections=SECTIONS)
     for key, county in (("first-case", "01"), ("second-case", "02")):
         for language in ("et", "en"):
             file = folder / f"cases/{key}.{language}.md"
@@ -58,6 +58,11 @@ def folder(tmp_path_factory):
             text = "".join(f"## {words[language]}\nTold.\n\n" for words in SECTIONS["cases"].values())
             make.write(folder, f"cases/{key}.{language}.md", f"---\n{front}{more}---\n{text}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return a_folder(tmp_path_factory.mktemp("form") / "tiny")
 
 
 @pytest.fixture(scope="module")

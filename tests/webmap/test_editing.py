@@ -29,16 +29,6 @@ def door(tmp_path, monkeypatch):
         yield Door(app)
 
 
-@pytest.fixture
-def steward(door):
-    return door.visitor(door.account())
-
-
-@pytest.fixture
-def partner(door):
-    return door.visitor(door.account("partner"))
-
-
 def filled(text):
     """What a browser would send of the big form of a page, as it stands."""
     form = text[text.index('class="editing"') :]

@@ -50,11 +50,6 @@ def here(monkeypatch, request):
         monkeypatch.setattr(apart, "_run", lambda order, *_: apart.main(json.loads(order)))
 
 
-@pytest.fixture
-def steward(door):
-    return door.visitor(door.account(password=""))
-
-
 def hand_in(client, text=MESSY, name="list.csv", **changes):
     """Sends a file in; the address of its columns, or the page that refuses it."""
     data = text if isinstance(text, bytes) else text.encode()

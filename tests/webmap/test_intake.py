@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from layers import places
 from layers.arrivals import Origin, plans
 from tests import make
-from tests.layers.readers.test_fetched import Service, wfs
+from tests.layers.readers.services import Service, wfs
 from tests.webmap import site
 from webmap import cli, db, intake
 from webmap.settings import Settings

@@ -11,7 +11,7 @@ import pytest
 from layers import jobs
 from layers.jobs import states
 from tests import make
-from tests.layers.readers.test_fetched import Service, items, wfs
+from tests.layers.readers.services import items, wfs
 from tests.webmap import site
 from tests.webmap.desk import HIDDEN, Door, seal, send
 from tests.webmap.test_importing import ABOUT, MARK, fields_of, hand_in, names
@@ -34,11 +34,6 @@ def folder(tmp_path):
 def door(folder, tmp_path, store_url):
     with site.a_site(folder, tmp_path / "state", database_url=store_url, limits="no") as app:
         yield Door(app)
-
-
-@pytest.fixture
-def steward(door):
-    return door.visitor(door.account(password=""))
 
 
 @pytest.fixture
@@ -277,20 +272,6 @@ def test_a_small_file_needs_no_page_that_tells_how_far_it_is(door, steward):
 
 
 # --- By address
-
-
-@pytest.fixture
-def serve():
-    running = []
-
-    def start(answers):
-        running.append(Service(answers))
-        return running[-1]
-
-    yield start
-    for service in running:
-        service.server.shutdown()
-        service.server.server_close()
 
 
 @pytest.fixture

@@ -18,6 +18,19 @@ from tests.layers.readers.files import POINTS, package
 CUT = "Reading the file “{}” took too much memory or time, or broke off. Split or repair it."
 
 
+@pytest.fixture
+def look(tmp_path):
+    """What one can choose from a file, and its table, read in a process apart."""
+    folder = tmp_path / "apart" / "looked"
+    folder.parent.mkdir()
+
+    def looked(path, **about):
+        apart.look(path, into=folder, **about)
+        return apart.looked(folder)
+
+    return looked
+
+
 def told(table):
     shape = None
     pieces = [
@@ -34,26 +47,28 @@ def told(table):
 
 def outcome(read, path):
     try:
-        return told(read(path))
+        table, offers = read(path)
+        return [*told(table), offers]
     except Unreadable as error:
         return str(error), error.text, {name: str(value) for name, value in error.values.items()}
 
 
 # Each start of a process takes a second, so every sixtieth file of the corpus stands for the rest.
 @pytest.mark.parametrize("case", CASES[::60], ids=lambda case: case.label)
-def test_it_says_what_is_said_here(tmp_path, case):
+def test_it_says_what_is_said_here(tmp_path, look, case):
     path = tmp_path / case.file
     path.write_bytes(case.make())
 
-    assert outcome(apart.read, path) == outcome(readers.read, path)
+    assert outcome(look, path) == outcome(readers.look, path)
 
 
-def test_what_one_can_choose_is_the_same(tmp_path):
+def test_what_one_can_choose_is_the_same(tmp_path, look):
     path = tmp_path / "a.gpkg"
     path.write_bytes(package(points=({"nimi": ["Õru", "Valga"]}, POINTS), more=({"a": [1, 2]}, POINTS)))
 
-    assert apart.offers(path) == readers.offers(path)
-    assert len(apart.offers(path)) == 2
+    _, offers = look(path)
+    assert offers == readers.offers(path)
+    assert len(offers) == 2
 
 
 @pytest.fixture
@@ -73,17 +88,18 @@ def long(tmp_path):
     ],
     ids=["clock", "processor", "memory", "file"],
 )
-def test_a_reading_that_takes_too_much_is_ended_and_said_so(long, bounds):
+def test_a_reading_that_takes_too_much_is_ended_said_so_and_leaves_nothing(tmp_path, long, look, bounds):
     began = time.monotonic()
     with pytest.raises(Unreadable) as refused:
-        apart.read(long, bounds=bounds)
+        look(long, bounds=bounds)
 
     assert str(refused.value) == CUT.format("long.csv")
     assert time.monotonic() - began < 60
     assert children() == []
+    assert list((tmp_path / "apart").iterdir()) == []
 
 
-def test_a_reader_that_falls_takes_nothing_with_it(tmp_path, monkeypatch):
+def test_a_reader_that_falls_takes_nothing_with_it(tmp_path, look, monkeypatch):
     """As a fault in a library would do: the process is gone in the middle of its work."""
     (path := tmp_path / "a.csv").write_text("a\n1\n", encoding="utf-8")
     start = subprocess.Popen
@@ -93,10 +109,10 @@ def test_a_reader_that_falls_takes_nothing_with_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(apart.subprocess, "Popen", falling)
     with pytest.raises(Unreadable, match="broke off"):
-        apart.read(path)
+        look(path)
 
 
-def test_it_knows_none_of_the_servers_settings(tmp_path, monkeypatch):
+def test_it_knows_none_of_the_servers_settings(tmp_path, look, monkeypatch):
     seen = {}
     start = subprocess.Popen
 
@@ -109,18 +125,9 @@ def test_it_knows_none_of_the_servers_settings(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setattr(apart.subprocess, "Popen", watched)
 
-    assert apart.read(path).rows == 1
+    table, _ = look(path)
+    assert table.rows == 1
     assert not [name for name, value in seen.items() if "secret" in value or name.startswith("WEBMAP")]
-
-
-def test_what_it_left_goes_with_the_table(tmp_path):
-    (path := tmp_path / "a.csv").write_text("a\n1\n", encoding="utf-8")
-    table = apart.read(path)
-    folder = table.pieces.file.parent
-    assert folder.is_dir()
-
-    del table
-    assert not folder.exists()
 
 
 def children():

@@ -15,7 +15,6 @@ from layers.editions import AlreadyUndone, ChangedSince
 from layers.edits import CORRECT, END, FROM_DAY, NEW, Change, Clash, NoEdit, NothingChanged, Wrong
 from layers.model import EDITS
 from tests import make
-from tests.conftest import STORES
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 _LAYERS = [
@@ -44,28 +43,6 @@ def engine(tiny, store_url):
     imports.load(engine, tiny, now=NOW)
     yield engine
     engine.dispose()
-
-
-@pytest.fixture(scope="module", params=STORES)
-def loaded(request, tiny, tmp_path_factory):
-    """A store that holds the tiny country; its tests roll back."""
-    if request.param == "sqlite":
-        server, url = None, f"sqlite:///{tmp_path_factory.mktemp('loaded') / 'store.sqlite'}"
-    else:
-        server = request.getfixturevalue("postgis")
-        url = server.create()
-    engine = store.open_store(url)
-    imports.load(engine, tiny, now=NOW)
-    yield engine
-    engine.dispose()
-    if server:
-        server.drop(url)
-
-
-@pytest.fixture
-def session(loaded, tiny):
-    with store.writing(loaded, srid=tiny.metric_crs) as session:
-        yield session
 
 
 def a_change(session, tiny, key="west-station", *, table="body", way=CORRECT, day="", state=None, **cells):

@@ -15,7 +15,6 @@ from layers.edits import CASE, CORRECT, END, FROM_DAY, NEW, Change, Clash, Nothi
 from layers.sources import rows, texts
 from layers.sources.rows import digests
 from tests import make
-from tests.conftest import STORES
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 TODAY = NOW.date()
@@ -37,28 +36,6 @@ NEW_CASE = {
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     return catalog.read_instance(make.an_instance(tmp_path_factory.mktemp("case-edits") / "tiny"))
-
-
-@pytest.fixture(scope="module", params=STORES)
-def loaded(request, tiny, tmp_path_factory):
-    """A store that holds the tiny country; its tests roll back."""
-    if request.param == "sqlite":
-        server, url = None, f"sqlite:///{tmp_path_factory.mktemp('loaded') / 'store.sqlite'}"
-    else:
-        server = request.getfixturevalue("postgis")
-        url = server.create()
-    engine = store.open_store(url)
-    imports.load(engine, tiny, now=NOW)
-    yield engine
-    engine.dispose()
-    if server:
-        server.drop(url)
-
-
-@pytest.fixture
-def session(loaded, tiny):
-    with store.writing(loaded, srid=tiny.metric_crs) as session:
-        yield session
 
 
 def a_change(session, tiny, key="first-case", *, way=CORRECT, day="", state=None, **cells):

@@ -179,18 +179,18 @@ def write(
         asking = accounts.one(session, wish.account)
         if not accounts.may(asking, ROLE, layer=asked.layer):
             raise NotAllowed
-        tell(progress.PLAN, 0, len(exam.rows))
-        about = doctor.resource(asked.about, asked.layer, instance)
-        planned = doctor.plan(session, exam, about, file=arrivals.there(home))
-        _check_areas(session, asking, planned, today=asked.today)
-    if not seal():
-        raise Stopped
+
+    def check(session: Session, plan: Plan) -> None:
+        _check_areas(session, asking, plan, today=asked.today)
+        if not seal():
+            raise Stopped
+
     more = {name: value for name, value in asdict(origin).items() if value}
     return apply(
         engine,
         instance,
         exam,
-        about,
+        doctor.resource(asked.about, asked.layer, instance),
         asked.how,
         file=arrivals.there(home),
         now=now,
@@ -199,6 +199,7 @@ def write(
         # A form without its plan never saw one.
         shown=wish.shown or "none",
         more=more | ({"errand": wish.errand} if wish.errand else {}),
+        check=check,
         tell=tell,
     )
 
@@ -216,6 +217,7 @@ def apply(
     note: str = "",
     shown: str = "",
     more: Mapping[str, str] | None = None,
+    check: Callable[[Session, Plan], object] = lambda session, plan: None,
     tell: Tell = progress.silent,
 ) -> int:
     """Plans an examination again and writes it, all or nothing; the number of its edition.
@@ -224,10 +226,12 @@ def apply(
 
     Raises:
         ChangedMeanwhile: the plan is no longer the one whose `mark` was `shown`.
+        LayersError: what `check` raises; nothing is written then.
     """
     with store.writing(engine, srid=instance.metric_crs) as session:
         tell(progress.PLAN, 0, len(exam.rows))
         plan = doctor.plan(session, exam, about, file=file)
+        check(session, plan)
         if shown and shown != mark(session, plan):
             raise ChangedMeanwhile
         said = {**asdict(how), **(more or {})}

@@ -15,6 +15,8 @@ from typing import Any
 
 import shapely
 
+from layers import dates
+
 OFFICIAL_CODE = "official_code"
 """The fact of an area that tells its official code, where that is not the one by which it is known."""
 _SHARED = 0.5
@@ -39,8 +41,7 @@ class Unit:
 
     def held(self, day: date) -> bool:
         """Whether it was so on the day; a partial date stands for its first day."""
-        said = day.isoformat()
-        return self.valid_from <= said and (not self.valid_to or self.valid_to > said)
+        return dates.holds(self.valid_from, self.valid_to, day.isoformat())
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,16 @@ def first_day(text: str) -> date:
     return date(int(year), int(month), int(day))
 
 
+def holds(start: str, end: str, day: str) -> bool:
+    """Whether a day is in a period; the end is no part of it, and a blank one is still to come."""
+    return start <= day and (not end or end > day)
+
+
+def overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two periods, each a start and an end, share a day; a blank end is still to come."""
+    return (not one[1] or other[0] < one[1]) and (not other[1] or one[0] < other[1])
+
+
 def day_or_time(text: str) -> str:
     """The text itself when it is a partial date, or a time with its distance to UTC: 2016-09-21T16:00+03:00.
 

@@ -423,10 +423,7 @@ def _whose(claim: Any) -> tuple[str, str]:
 
 
 def _overlap(one: Any, other: Any) -> bool:
-    """Whether two periods share a day; a blank end is still to come."""
-    return (not one.valid_to or other.valid_from < one.valid_to) and (
-        not other.valid_to or one.valid_from < other.valid_to
-    )
+    return dates.overlap((one.valid_from, one.valid_to), (other.valid_from, other.valid_to))
 
 
 def _renewed(session: Session, layer: str, dataset: str, *, now: datetime, account: str) -> int:

@@ -20,7 +20,7 @@ import shapely
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from layers import cql, freshness, geo, model, outlines, places
+from layers import cql, dates, freshness, geo, model, outlines, places
 from layers.catalog import Instance, Words, said
 from layers.columns import in_box, wkb_of
 from layers.cql import BOOLEAN, DATE, LIST, NUMBER, TEXT, Filter
@@ -312,7 +312,7 @@ def feature(asker: Asker, of: Collection, key: str, *, day: date | None) -> Feat
     query = model.known(asker.session, _whole(asker, of), table).where(_is_of(of), table.key == key)
     rows = asker.session.execute(query.order_by(table.valid_from)).all()
     on = (day or asker.today).isoformat()
-    there = [row for row in rows if row.valid_from <= on and (row.valid_to == "" or row.valid_to > on)]
+    there = [row for row in rows if dates.holds(row.valid_from, row.valid_to, on)]
     begun = [row for row in rows if row.valid_from <= on]
     chosen = there[-1:] if day or there else begun[-1:] or rows[:1]
     if not chosen:

@@ -480,7 +480,7 @@ def _land(session: Session, known: Snapshot, as_of: date) -> Land:
     """The land of the day; where it ends at a neighbouring country it has no coast."""
     day = as_of.isoformat()
     states = places.area_states(session, ["land"])
-    now = [s for area, s in states if area.valid_from <= day and (not area.valid_to or area.valid_to > day)]
+    now = [s for area, s in states if dates.holds(area.valid_from, area.valid_to, day)]
     pieces = [piece for shape in now for piece in shapely.get_parts(shape)]
     if not pieces:
         return Land(None, None)

@@ -11,6 +11,7 @@ import shapely
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
+from layers import dates
 from layers.aliases import OFFICIAL_CODE, Book, Told, Unit
 from layers.catalog import said
 from layers.columns import batches, wkb_of
@@ -121,7 +122,8 @@ def lost(session: Session, plan: Plan, *, day: date) -> list[Lost]:
     """
     if plan.source.table != "area":
         return []
-    held = [row for row in plan.source.rows if _holds(row.valid_from, str(row.values["valid_to"]), day)]
+    on = day.isoformat()
+    held = [row for row in plan.source.rows if dates.holds(row.valid_from, str(row.values["valid_to"]), on)]
     touched = {*plan.ended, *(row.key for row in (*plan.added, *plan.changed))}
     gone = touched - {row.key for row in held}
     gone -= _still_told(session, gone, {*plan.retired}, day)
@@ -141,17 +143,13 @@ def lost(session: Session, plan: Plan, *, day: date) -> list[Lost]:
     return found
 
 
-def _holds(start: str, end: str, day: date) -> bool:
-    return start <= day.isoformat() and (not end or end > day.isoformat())
-
-
 def _still_told(session: Session, keys: Collection[str], retired: Collection[int], day: date) -> set[str]:
     """Which of some areas another row tells of on the day, shown or hidden."""
     found = set()
     for some in batches(sorted(keys)):
         query = select(Area.id, Area.key, Area.valid_from, Area.valid_to)
         for row in session.execute(query.where(Area.key.in_(some), Area.retired_in.is_(None))):
-            if row.id not in retired and _holds(row.valid_from, row.valid_to, day):
+            if row.id not in retired and dates.holds(row.valid_from, row.valid_to, day.isoformat()):
                 found.add(row.key)
     return found
 

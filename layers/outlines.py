@@ -13,7 +13,7 @@ import shapely
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from layers import geo, store
+from layers import dates, geo, store
 from layers.columns import wkb_of
 from layers.geo import Shapes
 from layers.model import Area, Outline, is_shown
@@ -122,11 +122,7 @@ def _drawn(
     days = sorted({"", *(day for at in group for day in (rows[at].valid_from, rows[at].valid_to))})
     open_: dict[int, tuple[str, str]] = {}
     for since in days:
-        there = [
-            at
-            for at in group
-            if rows[at].valid_from <= since and (rows[at].valid_to == "" or rows[at].valid_to > since)
-        ]
+        there = [at for at in group if dates.holds(rows[at].valid_from, rows[at].valid_to, since)]
         simple = shapely.coverage_simplify(shapes[there], tolerance_m)
         drawn = texts(simple, srid=srid, tolerance_m=tolerance_m) if there else []
         now = dict(zip(there, drawn, strict=True))

@@ -123,7 +123,8 @@ class Bodies:
 
     def _spot(self, kind: str, text: str, around: Mapping[str, Spot], when: date) -> Spot | None:
         for code in (text, text.zfill(4)):
-            if spot := self.known.coded.get((kind, self._known_as(kind, code, when))):
+            known = self._known_as(f"{kind}:{code}", when).partition(":")[2]
+            if spot := self.known.coded.get((kind, known)):
                 return spot
         fitting = self.known.named.get((kind, letters.fold(text)), ())
         inside = [
@@ -197,30 +198,22 @@ class Bodies:
         """The same areas under the codes by which they are known."""
         found = []
         for area in filter(None, (part.strip() for part in serves.split(";"))):
-            kind, _, code = area.partition(":")
-            known = f"{kind}:{self._known_as(kind, code, when)}"
+            known = self._known_as(area, when)
             if known not in self.known.areas:
                 what = Sentence("It serves the area “{area}”, which does not exist.", area=area)
                 raise Bad(what, N_("Correct it, or import the areas first."))
             if known != area:
-                line.told.append(
-                    Sentence(
-                        "The area {area} was read as {known}, by which it is known.", area=area, known=known
-                    )
-                )
+                line.told.append(Sentence(recoded.READ_AS, area=area, known=known))
             found.append(known)
         return ";".join(dict.fromkeys(found))
 
-    def _known_as(self, kind: str, code: str, when: date) -> str:
-        """The code by which the area is known that a source of a day calls so; files of ours say that one."""
-        if self.is_whole and f"{kind}:{code}" in self.known.areas:
-            return code
-        known = self.book.means(kind, code, when)
+    def _known_as(self, area: str, when: date) -> str:
+        """The key of the area that a source of a day calls so, `kind:code`; files of ours say that one."""
+        if self.is_whole and area in self.known.areas:
+            return area
+        known = recoded.known_as(area, self.book, when)
         if known is None:
-            what = Sentence(
-                "Several areas were called {area}: nobody can tell which one is meant.", area=code
-            )
-            raise Bad(what, N_("Write the code by which the area is known."))
+            raise Bad(Sentence(recoded.SEVERAL, area=area.partition(":")[2]), recoded.SAY_KNOWN)
         return known
 
     def _day(self, text: str) -> str:

@@ -12,7 +12,7 @@ import shapely
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from layers import geo
+from layers import dates, geo
 from layers.catalog import Instance, Resource
 from layers.columns import in_box, wkb_of
 from layers.doctor import fields, values
@@ -277,9 +277,7 @@ def _overlaps(session: Session, row: Row) -> list[Sentence]:
     found = session.execute(query.where(in_box(Area.geom, shapely.bounds(shape))).order_by(Area.key)).all()
     told = []
     for other in found:
-        if other.valid_to and not _ends_after(other.valid_to, row.valid_from):
-            continue
-        if row.values["valid_to"] and not _ends_after(row.values["valid_to"], other.valid_from):
+        if not dates.overlap((row.valid_from, row.values["valid_to"]), (other.valid_from, other.valid_to)):
             continue
         share = shapely.area(shapely.intersection(shape, shapely.from_wkb(other.wkb))) / shapely.area(shape)
         if share >= _NEIGHBOUR:
@@ -287,7 +285,3 @@ def _overlaps(session: Session, row: Row) -> list[Sentence]:
             text = N_("{share} of it lies in {name} ({key}), which is of the same kind.")
             told.append(Sentence(text, share=f"{share:.1%}", name=name, key=other.key))
     return told
-
-
-def _ends_after(end: str, start: str) -> bool:
-    return start < end

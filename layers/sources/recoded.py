@@ -29,13 +29,13 @@ _IS_ANOTHER = N_(
 )
 _IN_DOUBT = N_("Nobody can tell whether “{name}” ({code}) is {codes}, which is known: code and name differ.")
 _MAY_BE = N_("“{name}” ({code}) may be {codes}, which is known: it is new here, and what names that stays.")
-_READ_AS = N_("The area {area} was read as {known}, by which it is known.")
-_SEVERAL = N_("Several areas were called {area}: nobody can tell which one is meant.")
+READ_AS = N_("The area {area} was read as {known}, by which it is known.")
+SEVERAL = N_("Several areas were called {area}: nobody can tell which one is meant.")
 _WRITE_BOTH = N_(
     "Write the code by which the area is known as its code (a new one for a new area), and the official code "
     "as its fact official_code."
 )
-_SAY_KNOWN = N_("Write the code by which the area is known.")
+SAY_KNOWN = N_("Write the code by which the area is known.")
 _NOTHING = N_("Nothing has to be done.")
 
 
@@ -132,8 +132,7 @@ def _is_compared(row: Row, day: date) -> bool:
 
 
 def _is_held(row: Row, day: date) -> bool:
-    start, end = row.valid_from, str(row.values["valid_to"])
-    return start <= day.isoformat() and (not end or end > day.isoformat())
+    return dates.holds(row.valid_from, str(row.values["valid_to"]), day.isoformat())
 
 
 def _unit(row: Row, names: Mapping[str, str], book: Book, day: date) -> Unit:
@@ -185,9 +184,9 @@ def _linked(
     def read(area: str) -> str:
         known = known_as(area, book, when)
         if known is None:
-            problems.append(row.problem(Sentence(_SEVERAL, area=area), _SAY_KNOWN))
+            problems.append(row.problem(Sentence(SEVERAL, area=area), SAY_KNOWN))
         elif known != area:
-            notes.append(row.problem(Sentence(_READ_AS, area=area, known=known), _NOTHING))
+            notes.append(row.problem(Sentence(READ_AS, area=area, known=known), _NOTHING))
         return known or area
 
     values = dict(row.values)

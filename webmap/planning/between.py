@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from layers import geo, places
+from layers import dates, geo, places
 from layers.catalog import Layer
 from layers.errors import N_, Invalid, LayersError
 from layers.gaps import borders, demand, land, seams
@@ -170,7 +170,7 @@ def _areas(wanted: Sequence[str], as_of: date) -> tuple[list[Area], geo.Shapes]:
     found = [
         (area, shape)
         for area, shape in places.area_states(db.session(), wanted)
-        if area.valid_from <= day and (not area.valid_to or area.valid_to > day)
+        if dates.holds(area.valid_from, area.valid_to, day)
     ]
     return [area for area, _ in found], np.array([shape for _, shape in found], dtype=object)
 

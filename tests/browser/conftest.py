@@ -11,6 +11,8 @@ from waitress.server import create_server
 from tests.webmap import site
 
 SIZES = {"desktop": (1366, 768), "phone": (390, 844), "small": (320, 640)}
+PATIENCE_S = 60
+"""Only what fails takes so long: machines that test are busy."""
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # Playwright's own waiting functions need eval, which the policy forbids: these ask again and again instead.
 _LISTEN = """addEventListener('securitypolicyviolation', (event) =>
@@ -87,8 +89,7 @@ class Visit:
         self.context = browser.new_context(reduced_motion=context.pop("motion", None), **context)
         self.context.route(lambda url: not url.startswith((home, "data:", "blob:")), self._refuse)
         self.context.add_init_script(_LISTEN)
-        # Long: a page is made while other tests use the other core.
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(PATIENCE_S * 1000)
         self.page = self.context.new_page()
         self.page.on("console", lambda said: self._complain(f"{said.type}: {said.text}"))
         self.page.on("pageerror", lambda error: self._complain(f"error: {error}"))
@@ -115,9 +116,9 @@ class Visit:
     def _came(self, _request):
         self._underway -= 1
 
-    def until(self, question, wanted=True, *, argument=None, within_s=8):
+    def until(self, question, wanted=True, *, argument=None):
         """Asks the page until it answers as wanted; returns the last answer."""
-        end = time.monotonic() + within_s
+        end = time.monotonic() + PATIENCE_S
         while (said := self.page.evaluate(question, argument)) != wanted:
             if time.monotonic() > end:
                 raise AssertionError(f"{question} is {said!r}, not {wanted!r}; {self.trouble}")
@@ -126,7 +127,7 @@ class Visit:
 
     def settle(self):
         """Waits until nothing is under way."""
-        still, end = 0, time.monotonic() + 10
+        still, end = 0, time.monotonic() + PATIENCE_S
         while still < 3 and time.monotonic() < end:
             self.page.wait_for_timeout(25)
             still = still + 1 if self._underway <= 0 else 0

@@ -20,7 +20,6 @@ ROOM = """() => {
 def test_cards_all_over_estonia_print_to_one_page(visit):
     """Every seventh: all of them take minutes."""
     visitor, wrong = visit(), {}
-    visitor.context.set_default_timeout(30_000)
     for number, (kind, code) in enumerate(subjects()[::7]):
         # Russian is the longest; the others take turns with it.
         language = ("ru", "et", "ru", "en")[number % 4]
@@ -36,7 +35,6 @@ def test_cards_all_over_estonia_print_to_one_page(visit):
 @pytest.mark.parametrize("size", ["desktop", "phone", "small"])
 def test_a_card_fits_the_screen_and_axe_finds_nothing(visit, size):
     visitor = visit(size=size)
-    visitor.context.set_default_timeout(30_000)
     page = visitor.go(f"/ru/card/settlement/5913?as_of={DAY}")
 
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

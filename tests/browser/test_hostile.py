@@ -116,7 +116,7 @@ def test_the_map_its_tips_panels_and_search_show_text_alone(visit, door):
         wrong += look(visitor, opened)
     page = visitor.map("/et/#at=14/58.25/24.25")
     page.mouse.move(*visitor.middle)
-    page.locator(".leaflet-tooltip").first.wait_for(timeout=5000)
+    page.locator(".leaflet-tooltip").first.wait_for()
     wrong += look(visitor, "tooltip")
     visitor.press_middle()
     wrong += look(visitor, "panel")

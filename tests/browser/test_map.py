@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 OPEN = """() => document.getElementById('detail').hidden ? ''
   : document.querySelector('#detail h1').textContent.trim()"""
 FAILED = {
-    "et": "Seda ei õnnestunud laadida. Kontrollige ühendust ja proovige uuesti.",
+    "et": "Seda ei õnnestunud laadida. Kontrolli ühendust ja proovi uuesti.",
     "en": "This could not be loaded. Check the connection and try again.",
 }
 
@@ -99,7 +99,7 @@ def test_a_symbol_says_its_name_when_pointed_at(visit, layers):
     page = visitor.map(f"/et/{at(feature)}")
 
     page.mouse.move(*visitor.middle)
-    page.locator(".leaflet-tooltip").wait_for(timeout=3000)
+    page.locator(".leaflet-tooltip").wait_for()
 
     said = page.locator(".leaflet-tooltip").inner_text()
     assert feature["properties"]["name"] in said
@@ -390,7 +390,7 @@ def test_hostile_names_stay_text_in_tooltip_and_panel(visit, hostile_home):
     for number in range(5):
         page = visitor.map(f"/et/#at=14/58.{20 + number}/24.25")
         page.mouse.move(*visitor.middle)
-        page.locator(".leaflet-tooltip").wait_for(timeout=3000)
+        page.locator(".leaflet-tooltip").wait_for()
         visitor.press_middle()
         shown.append(visitor.panel())
         assert page.evaluate("window.hacked === undefined")

@@ -58,12 +58,12 @@ def test_axe_finds_nothing_while_a_file_is_read_examined_and_written(visit, door
     page.click("text=Examine every row")
     page.wait_for_selector("#underway")
     look("examining")
-    visitor.until("document.getElementById('told')?.textContent.startsWith('Examining') ?? true", within_s=20)
-    page.wait_for_selector("#write", timeout=60_000)
+    visitor.until("document.getElementById('told')?.textContent.startsWith('Examining') ?? true")
+    page.wait_for_selector("#write")
     page.click("text=Write this plan")
     page.wait_for_selector("#underway")
     look("writing")
-    page.wait_for_selector("text=is on the map", timeout=60_000)
+    page.wait_for_selector("text=is on the map")
 
     assert {name: said for name, said in found.items() if said} == {}
     assert len(found) == 3
@@ -74,11 +74,11 @@ def test_a_long_import_works_without_scripts(visit, door):
     page = visitor.page
     begin(visitor, "without-scripts", LONG)
     page.click("text=Send and look at it")
-    page.wait_for_selector(".mapping", timeout=60_000)
+    page.wait_for_selector(".mapping")
     page.click("text=Examine every row")
-    page.wait_for_selector("#write", timeout=60_000)
+    page.wait_for_selector("#write")
     page.click("text=Write this plan")
-    page.wait_for_selector("text=is on the map", timeout=60_000)
+    page.wait_for_selector("text=is on the map")
 
     assert page.locator("[role=status]").first.text_content().startswith("Written")
 
@@ -90,14 +90,14 @@ def test_of_several_layers_at_an_address_one_is_chosen_or_it_is_thrown_away(visi
     page = visitor.page
     begin(visitor, f"there-{size}", address=f"{service.url}/api/collections")
     page.click("text=Send and look at it")
-    page.wait_for_selector("#part option[value=other]", state="attached", timeout=60_000)
+    page.wait_for_selector("#part option[value=other]", state="attached")
     visitor.settle()
     violations = [(one["id"], one["nodes"]) for one in Axe().run(page).response["violations"]]
 
     assert (violations, fits(page)) == ([], True)
     page.select_option("#part", "other")
     page.click("text=Fetch this layer")
-    page.wait_for_selector("text=There is nothing at the address", timeout=60_000)
+    page.wait_for_selector("text=There is nothing at the address")
     page.click("text=Throw the file away")
     page.wait_for_selector("#file")
     assert "api/collections" not in page.locator("main").text_content()

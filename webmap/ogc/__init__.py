@@ -7,22 +7,24 @@ break our policy of scripts, and twenty packages. What is left for an engine is 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import shapely
 from flask import Blueprint, Response, current_app, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from layers import features
+from layers import features, geo
 from layers.errors import N_
 from layers.features import Asker, Collection, Feature, Property, Question
-from webmap import ages, context, db, i18n, packed, params
+from webmap import ages, context, db, i18n, maps, packed, params
 from webmap.db import House, Revisions
 from webmap.ogc import asked, described
 from webmap.ogc.asked import CRS84, Crs
+from webmap.planning import chart
 
 bp = Blueprint("ogc", __name__, url_prefix="/ogc")
 
@@ -34,7 +36,19 @@ _QUERYABLES_OF = N_("By what “{name}” can be filtered")
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _PAGES = {"bodies": "body", "cases": "case", "settlements": "place"}
 _KEPT_S = 60
+_AROUND_M = 20_000.0
+"""A map shows at least so much: a place is found by what lies around it."""
 Link = dict[str, str]
+
+
+class Drawing(NamedTuple):
+    """A map of features: its parts, the address of what is drawn, its frame (west,south,east,north), and how
+    many features have no place on it."""
+
+    chart: maps.Parts
+    address: str
+    bounds: str
+    without: int
 
 
 @bp.before_request
@@ -153,6 +167,7 @@ def items(name: str) -> ResponseReturnValue:
             matched=matched,
             links=links,
             is_first=not question.after,
+            drawing=_drawing(page.features, name=name),
         )
     else:
         told = {
@@ -187,6 +202,7 @@ def item(name: str, key: str) -> ResponseReturnValue:
             ages=ages.TITLES,
             links=links,
             page_of=_page_of(of, found),
+            drawing=_drawing([found], name=name, key=key),
         )
     else:
         [written] = _written(of, [found], question.crs, more=f',"links":{_dumped(links)}')
@@ -325,6 +341,24 @@ def _check() -> None:
 def _carried(args: Mapping[str, str]) -> dict[str, str]:
     """What this request asks, to be asked again, but in whatever form."""
     return {name: value for name, value in args.items() if name != "f"}
+
+
+def _drawing(found: Sequence[Feature], **values: str) -> Drawing | None:
+    """The map of a page's features; None where none of them has a place."""
+    shapes = [one.shape for one in found if one.shape is not None]
+    if not shapes:
+        return None
+    west, south, east, north = shapely.total_bounds(shapes)
+    around = max(0.0, _AROUND_M - max(east - west, north - south)) / 2
+    box = shapely.box(west - around, south - around, east + around, north + around)
+    frame = shapely.bounds(geo.to_degrees([box], srid=db.instance().metric_crs)[0])
+    again: dict[str, Any] = {name: value for name, value in _again().items() if name != "crs"} | values
+    return Drawing(
+        chart.chart(),
+        url_for(request.endpoint or "ogc.items", **{**again, "f": "json"}),
+        ",".join(f"{value:.4f}" for value in frame),
+        len(found) - len(shapes),
+    )
 
 
 def _origin() -> str:

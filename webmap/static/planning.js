@@ -30,6 +30,7 @@
     turned: { color: "#7f3b08", weight: 2, dashArray: "5 4", fillColor: "#d95f02", fillOpacity: 0.2 },
     stands: { color: "#51626f", weight: 1, fillOpacity: 0.05 },
     zone: { color: "#fff", weight: 1, fillOpacity: 0.6 },
+    fact: { color: "#0b5d66", weight: 2, fillColor: "#0b5d66", fillOpacity: 0.15 },
   };
 
   const said = ({ title, lines = [], href, link }) => {
@@ -51,6 +52,9 @@
     return found;
   };
 
+  /* Features whose properties are facts (OGC API) have a name, and a page of ours. */
+  const words = ({ id, properties }) => (box.dataset.link ? { title: properties.name || id, href: properties.url, link: box.dataset.link } : properties);
+
   const radius = (size, zoom) => Math.max(1.5, Math.min(11, 1.2 + Math.sqrt(size || 0) / 28)) * (zoom < 8 ? 0.85 : zoom < 10 ? 1.4 : 2);
   const once = () => 1;
   /* On one canvas with shapes and lines: another one above them would take their clicks. */
@@ -59,7 +63,7 @@
     if (DOTS[state]) return L.circleMarker(latlng, { pane, ...DOTS[state], radius: radius(size, 7), bubblingMouseEvents: false });
     return new Mark(latlng, { pane, rank: 0, crowd: once, radius: 6, weight: 1.5, fillOpacity: 1, bubblingMouseEvents: false, ...(MARKS[state] || MARKS.unit) });
   };
-  const look = ({ properties: { state, colour } }) => ({ ...(SHAPES[state] || {}), ...(colour && { fillColor: colour }) });
+  const look = ({ properties: { state = "fact", colour } }) => ({ ...(SHAPES[state] || {}), ...(colour && { fillColor: colour }) });
 
   const Plan = FromUrl.extend({
     address: () => box.dataset.plan,
@@ -74,12 +78,12 @@
     },
     fill(collection) {
       this.clearLayers();
-      const { features } = collection;
+      const features = (collection.features || [collection]).filter(({ geometry }) => geometry);
       const isPoint = ({ geometry }) => geometry.type === "Point";
       const order = (one) => (DOTS[one.properties.state] ? one.properties.size || 0 : Infinity); // Units above people.
       const sorted = [...features.filter((one) => !isPoint(one)), ...features.filter(isPoint).sort((a, b) => order(a) - order(b))];
       const layer = L.geoJSON({ ...collection, features: sorted }, { pane: this.options.pane, style: (one) => (isPoint(one) ? {} : look(one)), pointToLayer: (...point) => drawn(this.options.pane, ...point), bubblingMouseEvents: false });
-      layer.eachLayer((one) => one.bindPopup(() => said(one.feature.properties), { maxWidth: 260 }));
+      layer.eachLayer((one) => one.bindPopup(() => said(words(one.feature)), { maxWidth: 260 }));
       this.addLayer(layer);
       const thin = layer.getLayers().find((one) => one.feature.geometry.type === "LineString");
       if (thin) this.chart.getRenderer(thin).options.tolerance = 5; // A line must not be hit to the pixel.

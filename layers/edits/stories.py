@@ -1,6 +1,6 @@
 """The cells of a case → a row that may be written: read by the loader itself, as if they stood in files."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -49,7 +49,7 @@ def formed(
     """
     cells = checks.clean(cells)
     faults = [*_long(cells), *_of_values(instance, cells), *_of_links(session, cells)]
-    faults += _of_period(cells, faults)
+    faults += [*_of_words(instance, cells), *_of_sources(cells), *_of_period(cells, faults)]
     key = thing.key or _new_key(session, instance, cells)
     files = sheets.files(instance, key, cells, base=base.row if base else None)
     read = texts.case_in(files, instance=instance, today=today)
@@ -105,25 +105,44 @@ def _of_values(instance: Instance, cells: Mapping[str, str]) -> Iterator[Fault]:
     lists = {name: sheets.several(cells.get(name, "")) for name in (*_PART_OF, "parties")}
     for name, test in (*tests.items(), ("valid_to", check.partial_date)):
         for value in lists["parties"] if name == "parties" else [cells.get(name, "")]:
-            try:
-                test(value)
-            except Unusable as error:
-                yield Fault(name, said(error.what), said(error.remedy))
+            yield from _tested(name, test, value)
     for name, values in lists.items():
-        try:
-            check.once(values)
-        except Unusable as error:
-            yield Fault(name, said(error.what), said(error.remedy))
+        yield from _tested(name, check.once, values)
+    if not lists["practices"]:
+        yield Fault("practices", Sentence("The case documents no practice."), Sentence("Name at least one."))
+
+
+def _of_words(instance: Instance, cells: Mapping[str, str]) -> Iterator[Fault]:
+    """The instance's own language, and every other in which anything is told, has a title and a summary."""
+    for language in instance.languages:
+        is_own = language == instance.default_language
+        if is_own or any(cells.get(name) for name in sheets.words_of(instance, language)):
+            for name in (f"title-{language}", f"summary-{language}"):
+                yield from _tested(name, check.some_text, cells.get(name, ""))
+
+
+def _of_sources(cells: Mapping[str, str]) -> Iterator[Fault]:
+    sources = sheets.sources(cells.get("sources", ""))
+    if not sources:
+        remedy = Sentence("Name at least one source that others can look up.")
+        yield Fault("sources", Sentence("There is no source."), remedy)
+    for source in sources:
+        for name, test in texts.SOURCE_CHECKS.items():
+            yield from _tested("sources", test, "" if source[name] == sheets.UNDATED else source[name])
+
+
+def _tested(field: str, test: Callable[[Any], object], value: Any) -> Iterator[Fault]:
+    try:
+        test(value)
+    except Unusable as error:
+        yield Fault(field, said(error.what), said(error.remedy))
 
 
 def _of_period(cells: Mapping[str, str], faults: Iterable[Fault]) -> Iterator[Fault]:
     """An end before the beginning, where both are dates."""
     if {"from", "to"} & {one.field for one in faults}:
         return
-    try:
-        check.period(cells.get("from", ""), cells.get("to", ""))
-    except Unusable as error:
-        yield Fault("to", said(error.what), said(error.remedy))
+    yield from _tested("to", lambda end: check.period(cells.get("from", ""), end), cells.get("to", ""))
 
 
 def _of_links(session: Session, cells: Mapping[str, str]) -> Iterator[Fault]:

@@ -232,6 +232,13 @@ def _file_name(value: str) -> str:
     return value
 
 
+SOURCE_CHECKS: Mapping[str, Check] = {
+    "title": check.some_text,
+    "url": check.web_address,
+    "date": check.partial_date,
+}
+
+
 def case_checks(instance: Instance) -> Mapping[str, Check]:
     """The check of every fact of a case by its name in the front matter; of a list it takes one of it."""
     codes = instance.codes
@@ -299,11 +306,7 @@ def _sources(take: "_Taker") -> Values:
     if not all(isinstance(source, dict) for source in sources):
         raise Unusable("“sources”: a source is no text.", "Write {title: …, url: …, date: …}.")
     plain = [
-        {
-            "title": take.each("sources", source.get("title") or "", check.some_text),
-            "url": take.each("sources", source.get("url") or "", check.web_address),
-            "date": take.each("sources", source.get("date") or "", check.partial_date),
-        }
+        {name: take.each("sources", source.get(name) or "", test) for name, test in SOURCE_CHECKS.items()}
         for source in sources
     ]
     first = {"source": plain[0]["title"], "source_url": plain[0]["url"]}

@@ -15,7 +15,8 @@ from tests.layers.readers.services import items, wfs
 from tests.webmap import site
 from tests.webmap.desk import HIDDEN, Door, seal, send
 from tests.webmap.test_importing import ABOUT, MARK, fields_of, hand_in, names
-from webmap import importing, underway
+from webmap import underway
+from webmap.importing import patience
 
 ROWS = 3000
 LONG = "name,form,lat,lon,county,precision\n" + "".join(
@@ -39,8 +40,8 @@ def door(folder, tmp_path, store_url):
 @pytest.fixture
 def impatient(monkeypatch):
     """No page waits for a job, and every file counts as large."""
-    monkeypatch.setattr(importing, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr(importing, "_LONG_ROWS", 0)
+    monkeypatch.setattr(patience, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(patience, "_LONG_ROWS", 0)
     monkeypatch.setattr(underway, "is_small", lambda size, name: False)
 
 

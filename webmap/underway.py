@@ -228,13 +228,26 @@ def forget(waiting: Waiting) -> None:
 
 def others(but: int = 0) -> Iterator[Other]:
     """The imports that are under way, but those of an account."""
+    for job, asked in _kept():
+        if not job.is_over and asked.get("account", but) != but:
+            label = accounts.label(db.session(), asked["account"])
+            stage = Errand(asked["do"], "", job, None).stage
+            yield Other(asked["do"], asked["layer"], asked["dataset"], label, stage)
+
+
+def every() -> Iterator[tuple[str, str]]:
+    """Every step that is kept, of anybody, also one that is over: which it is (FETCH …), and its state."""
+    for job, asked in _kept():
+        yield asked["do"], job.state
+
+
+def _kept() -> Iterator[tuple[Job, Mapping[str, Any]]]:
+    """The steps of all files, each with what it was begun with."""
     for id in jobs.ids(_folder()):
-        with suppress(NoJob):
-            job, asked = jobs.status(_folder(), id), states.read(_folder() / id / states.REQUEST) or {}
-            if not job.is_over and asked.get("account", but) != but:
-                label = accounts.label(db.session(), asked["account"])
-                stage = Errand(asked["do"], "", job, None).stage
-                yield Other(asked["do"], asked["layer"], asked["dataset"], label, stage)
+        with suppress(NoJob):  # It has been cleared away meanwhile.
+            job, asked = jobs.status(_folder(), id), states.read(_folder() / id / states.REQUEST)
+            if asked is not None and asked.get("do") in _LONGEST_S:
+                yield job, asked
 
 
 def is_small(size: int, name: str) -> bool:

@@ -220,7 +220,7 @@ def _choices(thing: Thing, cells: Mapping[str, str]) -> dict[str, dict[str, str]
     precision = {code: i18n.label("precision", code) for code in instance.codes.get("precision", {})}
     found["precision"] = {code: words for code, words in precision.items() if code in finest or not finest}
     for kind in ("municipality", "county"):
-        found[kind] = dict(sorted(names.codes(kind).items(), key=lambda one: letters.fold(one[1])))
+        found[kind] = names.choosable(kind)
     for name in ("theme", "outcome", "stage", "precision", "municipality", "county"):
         value = cells.get(name, "")
         found[name] |= {value: said(name, value)} if value and value not in found[name] else {}
@@ -256,7 +256,7 @@ def said(name: str, value: str) -> str:
     if name in _GROUPS:
         return i18n.label(_GROUPS[name], value)
     if name in ("municipality", "county"):
-        return f"{names.area(f'{name}:{value}')} ({value})"
+        return names.coded(name, value)
     if name == "sources":
         return "\n".join(" · ".join(filter(None, map(_dated, one.values()))) for one in sources(value))
     if name.startswith("adaptation-"):

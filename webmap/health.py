@@ -20,7 +20,7 @@ from werkzeug.exceptions import NotFound
 
 from layers import jobs, places, store, tiles
 from layers.errors import Invalid, LayersError, StoreNotReady
-from webmap import db, meters, porch, replies
+from webmap import db, meters, porch, replies, underway
 from webmap.meters import Told
 
 bp = Blueprint("health", __name__)
@@ -92,16 +92,25 @@ def _is_trusted() -> bool:
 
 
 def _told() -> Iterator[Told]:
-    """What the store and the folder of jobs tell just now."""
+    """What the store and the folders of jobs tell just now."""
     try:
         revisions, editions = db.revisions(), places.all_editions(db.session(), most=1)
     except (LayersError, SQLAlchemyError):
-        yield Told("turvakaart_store_up", "Whether the store answers.", "", {"": 0.0})
+        yield Told("turvakaart_store_up", "Whether the store answers.", (), {(): 0.0})
     else:
-        yield Told("turvakaart_store_up", "Whether the store answers.", "", {"": 1.0})
+        yield Told("turvakaart_store_up", "Whether the store answers.", (), {(): 1.0})
         number = db.state_of(revisions)
-        yield Told("turvakaart_store_revision", "The sum of the layers' revisions.", "", {"": number})
+        yield Told("turvakaart_store_revision", "The sum of the layers' revisions.", (), {(): number})
         newest = editions[0].number if editions else 0
-        yield Told("turvakaart_imports", "The number of the newest edition.", "", {"": newest})
-    states = Counter(jobs.all_states(cast(Path, current_app.config["JOBS"])))
-    yield Told("turvakaart_jobs", "Searches in the background.", "state", dict(states))
+        yield Told("turvakaart_imports", "The number of the newest edition.", (), {(): newest})
+    yield Told("turvakaart_jobs", "Work in the background.", ("kind", "state"), _jobs())
+
+
+def _jobs() -> Counter[tuple[str, ...]]:
+    """How many jobs are kept, by kind and state: searches for sites, and the steps of imports."""
+    found = Counter[tuple[str, ...]]()
+    for state in jobs.all_states(cast(Path, current_app.config["JOBS"])):
+        found["siting", state] += 1
+    for step, state in underway.every():
+        found[f"import-{step}", state] += 1
+    return found

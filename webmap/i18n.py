@@ -159,6 +159,11 @@ def _numbered(value: float, locale: str) -> str:
     return str(format_decimal(value, locale=locale))
 
 
+def percent(share: float) -> str:
+    """A share of 1, to a tenth of a percent."""
+    return f"{number(round(share * 100, 1))} %"
+
+
 def measure(value: float, unit: str) -> str:
     """A number with its unit (a name of Unicode's CLDR, as "kilometer"), short: 12 km."""
     return _measured(value, unit, locale())

@@ -103,7 +103,7 @@ def compare() -> ResponseReturnValue:
         chart=chart.chart(),
         address=context.page("imported.compare", format="geojson", **own),
         area_km2=lambda size: i18n.measure(round(size / 1e6, 1), "square-kilometer"),
-        percent=lambda share: f"{i18n.number(round(share * 100, 1))} %",
+        percent=i18n.percent,
     )
 
 

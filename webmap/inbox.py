@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from flask import current_app
 from werkzeug.datastructures import FileStorage
 from werkzeug.utils import secure_filename
 
@@ -57,6 +58,11 @@ class Waiting:
     address: str = ""
     part: str = ""
     edition: int = 0
+
+
+def here() -> Path:
+    """The folder of all that waits, of the application that answers."""
+    return Path(current_app.config["STATE"]) / "inbox"
 
 
 def keep(

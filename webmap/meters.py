@@ -22,12 +22,12 @@ _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 
 
 class Told(NamedTuple):
-    """A number that is read when somebody asks for it; `of` are its values by what `label` names."""
+    """A number that is read when somebody asks for it; `of` are its values by what `labels` name."""
 
     name: str
     text: str
-    label: str
-    of: Mapping[str, float]
+    labels: tuple[str, ...]
+    of: Mapping[tuple[str, ...], float]
 
 
 def share(folder: Path) -> None:
@@ -166,9 +166,9 @@ class _Telling:
         from prometheus_client.core import GaugeMetricFamily
 
         for one in self._told:
-            family = GaugeMetricFamily(one.name, one.text, labels=[one.label] if one.label else None)
-            for name, number in one.of.items():
-                family.add_metric([name] if one.label else [], number)
+            family = GaugeMetricFamily(one.name, one.text, labels=one.labels)
+            for names, number in one.of.items():
+                family.add_metric(names, number)
             yield family
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from flask_babel import gettext
 
-from layers import places, tiles
+from layers import letters, places, tiles
 from layers import practices as practices_
 from layers.catalog import Words
 from layers.places import Body
@@ -31,6 +31,11 @@ def office(label: str) -> str:
     return str(gettext("an erased account %(mark)s", mark=label)) if is_gone else label
 
 
+def coded(kind: str, code: str) -> str:
+    """An area's name with its code, for who edits."""
+    return f"{area(f'{kind}:{code}')} ({code})"
+
+
 def municipality(code: str) -> str:
     return area(f"municipality:{code}") if code else ""
 
@@ -54,6 +59,11 @@ def codes(kind: str) -> dict[str, str]:
     """Names by code of the areas of a kind, ended ones too."""
     keys = (key.partition(":") for key in _areas(db.house(), db.revisions()))
     return {code: area(f"{kind}:{code}") for of, _, code in keys if of == kind}
+
+
+def choosable(kind: str) -> dict[str, str]:
+    """The same in the order of their names, to choose one from."""
+    return dict(sorted(codes(kind).items(), key=lambda one: letters.fold(one[1])))
 
 
 @lru_cache(maxsize=4)

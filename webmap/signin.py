@@ -133,6 +133,18 @@ def account() -> Account | None:
     return found[0] if found else None
 
 
+def asking() -> Account:
+    """Who asks, in a view that demands a role.
+
+    Raises:
+        NotAllowed: nobody is signed in.
+    """
+    found = account()
+    if found is None:
+        raise NotAllowed
+    return found
+
+
 def stay() -> Stay | None:
     """The session of this request."""
     found = _here()

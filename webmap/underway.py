@@ -124,8 +124,8 @@ def _begin(waiting: Waiting, do: str, key: str, more: Mapping[str, Any]) -> Erra
         StillWriting: the file is being written.
         TooManyErrands: so many wait already.
     """
-    home = _home(waiting)
-    with _turn(home):
+    place = home(waiting)
+    with _turn(place):
         before = current(waiting)
         if before and not before.is_over:
             if (before.do, before.key) == (do, key):
@@ -142,7 +142,7 @@ def _begin(waiting: Waiting, do: str, key: str, more: Mapping[str, Any]) -> Erra
             module="layers.arrivals.work",
             answer=ANSWER,
             request={
-                **{"do": do, "home": str(home.resolve()), "origin": origin},
+                **{"do": do, "home": str(place.resolve()), "origin": origin},
                 **{"instance": str(Path(current_app.config["INSTANCE"]).resolve()), **about, **more},
             },
             kill_after_s=_LONGEST_S[do],
@@ -152,7 +152,7 @@ def _begin(waiting: Waiting, do: str, key: str, more: Mapping[str, Any]) -> Erra
             environment={STORE: current_app.config["STORE"]},
         )
         id = jobs.submit(_folder(), order, keep_s=_KEPT_S)
-        states.write(home / _POINTER, {"id": id, "do": do, "key": key})
+        states.write(place / _POINTER, {"id": id, "do": do, "key": key})
     found = current(waiting)
     if found is None:
         raise BrokenOff
@@ -178,7 +178,7 @@ def _turn(home: Path) -> Iterator[None]:
 
 def current(waiting: Waiting) -> Errand | None:
     """The step of a file that was begun last; None where none was, or where it has been cleared away."""
-    said = states.read(_home(waiting) / _POINTER)
+    said = states.read(home(waiting) / _POINTER)
     if said is None:
         return None
     try:
@@ -223,18 +223,31 @@ def cancel(waiting: Waiting) -> None:
 
 def forget(waiting: Waiting) -> None:
     """Takes back how the last step went, so that it can be begun anew."""
-    (_home(waiting) / _POINTER).unlink(missing_ok=True)
+    (home(waiting) / _POINTER).unlink(missing_ok=True)
 
 
 def others(but: int = 0) -> Iterator[Other]:
     """The imports that are under way, but those of an account."""
+    for job, asked in _kept():
+        if not job.is_over and asked.get("account", but) != but:
+            label = accounts.label(db.session(), asked["account"])
+            stage = Errand(asked["do"], "", job, None).stage
+            yield Other(asked["do"], asked["layer"], asked["dataset"], label, stage)
+
+
+def every() -> Iterator[tuple[str, str]]:
+    """Every step that is kept, of anybody, also one that is over: which it is (FETCH …), and its state."""
+    for job, asked in _kept():
+        yield asked["do"], job.state
+
+
+def _kept() -> Iterator[tuple[Job, Mapping[str, Any]]]:
+    """The steps of all files, each with what it was begun with."""
     for id in jobs.ids(_folder()):
-        with suppress(NoJob):
-            job, asked = jobs.status(_folder(), id), states.read(_folder() / id / states.REQUEST) or {}
-            if not job.is_over and asked.get("account", but) != but:
-                label = accounts.label(db.session(), asked["account"])
-                stage = Errand(asked["do"], "", job, None).stage
-                yield Other(asked["do"], asked["layer"], asked["dataset"], label, stage)
+        with suppress(NoJob):  # It has been cleared away meanwhile.
+            job, asked = jobs.status(_folder(), id), states.read(_folder() / id / states.REQUEST)
+            if asked is not None and asked.get("do") in _LONGEST_S:
+                yield job, asked
 
 
 def is_small(size: int, name: str) -> bool:
@@ -243,8 +256,9 @@ def is_small(size: int, name: str) -> bool:
     return size <= (MB // 5 if is_packed else MB)
 
 
-def _home(waiting: Waiting) -> Path:
-    return inbox.home(Path(current_app.config["STATE"]) / "inbox", waiting)
+def home(waiting: Waiting) -> Path:
+    """The folder in which a file waits, with what was found out about it."""
+    return inbox.home(inbox.here(), waiting)
 
 
 def _folder() -> Path:

@@ -10,7 +10,8 @@ from tests.browser.test_signin import fits
 from tests.layers.readers.services import Service
 from tests.webmap import site
 from tests.webmap.desk import Door
-from webmap import importing, underway
+from webmap import underway
+from webmap.importing import patience
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ROWS = 4000
@@ -31,7 +32,7 @@ def door(tmp_path_factory, service):
     root = tmp_path_factory.mktemp("underway")
     own = {"fetch_hosts": (service.host,), "limits": "no"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importing, "_PATIENCE_S", 0.0)
+        patch.setattr(patience, "_PATIENCE_S", 0.0)
         patch.setattr(underway, "is_small", lambda size, name: False)
         with site.a_site(make.an_instance(root / "tiny"), root / "state", **own) as app:
             door = Door(app)

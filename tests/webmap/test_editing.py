@@ -10,7 +10,8 @@ import shapely
 from tests import make
 from tests.webmap import site
 from tests.webmap.desk import Door, quicken, seal
-from webmap import db, drawn, editing
+from webmap import db, drawn
+from webmap.editing import shapes
 
 WEST = "/en/edit/body/west-station"
 LAKE = "/en/edit/area/county/01"
@@ -269,7 +270,7 @@ def test_neighbours_of_a_frame_come_whole_for_who_draws_and_for_nobody_else(door
 
 
 def test_the_neighbours_sent_have_only_so_many_corners_as_a_browser_looks_through(steward, monkeypatch):
-    monkeypatch.setattr(editing, "_ROOM", 7)
+    monkeypatch.setattr(shapes, "_ROOM", 7)
 
     found = steward.get("/en/edit/area/county/around.geojson?bbox=24.5,58.2,25.5,58.8")
 

@@ -1,11 +1,14 @@
 """Alive, ready, and how it is doing: told to those who run it, in one word, and kept by nobody."""
 
 import shutil
+import time
+from itertools import product
 
 import pytest
 from sqlalchemy import text
 
 from layers import catalog, imports, store
+from layers.jobs import states
 from tests import make
 from tests.webmap import site
 from tests.webmap.test_tiles import LEAST, build, needs_tippecanoe, squares, with_watch_areas
@@ -165,6 +168,37 @@ def test_requests_are_told_by_rule_and_never_by_address(here):
     assert told["turvakaart_store_up"] == 1
     assert told["turvakaart_imports"] > 0
     assert not [name for name in told if "somebody" in name or "SECRET" in name or "nowhere" in name]
+
+
+def a_job(folder, number, state, **asked):
+    """What a job leaves in its folder."""
+    home = folder / f"{number:013d}-{number:016x}"
+    home.mkdir(parents=True)
+    states.write(home / states.JOB, {"state": state, "created": time.time()})
+    states.write(home / states.REQUEST, asked)
+
+
+def test_work_in_the_background_is_told_by_kind_and_state_whoever_asked_for_it(here, token_file):
+    searches, steps = here.config["JOBS"], token_file.parent / "state" / "errands"
+    assert not [name for name in meters(here) if name.startswith("turvakaart_jobs")]
+    for number, state in enumerate((states.DONE, states.DONE, states.QUEUED)):
+        a_job(searches, number, state)
+    for number, (do, state) in enumerate(product(("fetch", "read", "examine", "write"), states.OVER)):
+        a_job(steps, number, state, do=do, layer="villages", dataset="secret", account=number)
+    a_job(steps, 90, states.QUEUED, do="write", account=1)
+    a_job(steps, 91, states.DONE, do="write", account=2)
+    a_job(steps, 92, states.DONE, do="of-another-version")
+    a_job(steps, 93, states.DONE)
+    told = meters(here)
+
+    def named(kind, state):
+        return f'turvakaart_jobs{{kind="{kind}",state="{state}"}}'
+
+    imports = {f"import-{do}" for do in ("fetch", "read", "examine", "write")}
+    wanted = {named(kind, state): 1 for kind in imports for state in states.OVER}
+    wanted |= {named("siting", "done"): 2, named("siting", "queued"): 1}
+    wanted |= {named("import-write", "queued"): 1, named("import-write", "done"): 2}
+    assert {name: number for name, number in told.items() if name.startswith("turvakaart_jobs")} == wanted
 
 
 def test_failures_of_the_store_are_counted_and_the_numbers_still_told(here):

@@ -14,8 +14,10 @@ from tests import make
 from tests.layers.readers.services import items, wfs
 from tests.webmap import site
 from tests.webmap.desk import HIDDEN, Door, seal, send
+from tests.webmap.test_health import TOKEN, meters
 from tests.webmap.test_importing import ABOUT, MARK, fields_of, hand_in, names
-from webmap import importing, underway
+from webmap import underway
+from webmap.importing import patience
 
 ROWS = 3000
 LONG = "name,form,lat,lon,county,precision\n" + "".join(
@@ -39,8 +41,8 @@ def door(folder, tmp_path, store_url):
 @pytest.fixture
 def impatient(monkeypatch):
     """No page waits for a job, and every file counts as large."""
-    monkeypatch.setattr(importing, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr(importing, "_LONG_ROWS", 0)
+    monkeypatch.setattr(patience, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(patience, "_LONG_ROWS", 0)
     monkeypatch.setattr(underway, "is_small", lambda size, name: False)
 
 
@@ -269,6 +271,29 @@ def test_a_small_file_needs_no_page_that_tells_how_far_it_is(door, steward):
     assert found.status_code == 200
     assert done.headers["Location"].startswith("/en/editions/")
     assert not (door.app.config["STATE"] / "errands").exists()
+
+
+@pytest.mark.slow
+def test_steps_are_told_to_those_who_run_the_server_and_tell_nothing_of_the_file(
+    folder, tmp_path, store_url, impatient
+):
+    key = tmp_path / "token"
+    key.write_text(TOKEN)
+    made = site.a_site(
+        folder, tmp_path / "state", database_url=store_url, limits="no", metrics_token_file=key
+    )
+    with made as app:
+        door = Door(app)
+        steward = door.visitor(door.account(password=""))
+        path = token_of(hand_in(steward, SHORT)[1])
+        assert arrived(steward, path) == path
+        examined(steward, path)
+        told = {name: number for name, number in meters(app).items() if "_jobs" in name}
+
+    assert told == {
+        'turvakaart_jobs{kind="import-read",state="done"}': 1,
+        'turvakaart_jobs{kind="import-examine",state="done"}': 1,
+    }
 
 
 # --- By address

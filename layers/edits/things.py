@@ -12,7 +12,7 @@ from layers import geo, letters, store
 from layers.catalog import Instance, Layer
 from layers.columns import wkb_of
 from layers.edits import sheets
-from layers.errors import AreaNotFound, BodyNotFound, CaseNotFound
+from layers.errors import AreaNotFound, BodyNotFound, CaseNotFound, Sentence
 from layers.model import (
     Area,
     Body,
@@ -64,7 +64,11 @@ class State:
         shape = self.row.values.get("geom")
         if SHAPE not in self.cells or shape is None:
             return self.cells
-        size = f"{shapely.area(shape) / 1e6:.4f} km², {shapely.get_num_coordinates(shape)} ×"
+        # The last corner of a ring is its first one.
+        corners = int(shapely.get_num_coordinates(shape)) - len(shapely.get_rings(shapely.get_parts(shape)))
+        size = Sentence(
+            "{area} km², corners: {corners}", area=f"{shapely.area(shape) / 1e6:.4f}", corners=corners
+        )
         return {**self.cells, SHAPE: size}
 
 

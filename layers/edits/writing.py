@@ -199,7 +199,7 @@ def _clash(instance: Instance, change: Change, base: Thing, present: Thing) -> C
         merged[name] = mine if is_mine else present_
         if name == things.SHAPE:
             before, present_ = shown_old.get(name, ""), shown_now.get(name, "")
-            mine = f"{len(mine)} ×" if is_mine else before
+            mine = Sentence("another shape") if is_mine else before
         if present_ != before or is_mine:
             lines.append(Line(name, before, mine, present_))
     state = now.valid_from if now else change.state

@@ -12,7 +12,6 @@ from layers import accounts
 from layers.accounts import Account, factors, passwords, records, sessions, tries
 from layers.errors import N_, Invalid, LayersError, Unavailable
 from webmap import context, db, i18n, oidc, params, seals, signin
-from webmap.account import frame
 from webmap.account.frame import bp, page
 from webmap.oidc import Provider
 
@@ -204,7 +203,7 @@ def locked_for(id: int) -> str:
 @signin.before_second
 def again() -> ResponseReturnValue:
     """Who changes what others may do proves once more who it is, if signing in was a while ago."""
-    asking, sent = frame.asking(), params.filled()
+    asking, sent = signin.asking(), params.filled()
     onward = signin.safe_next(sent.get("next", "") or params.arguments().get("next", ""))
     offered = oidc.provider()
     if not sent:

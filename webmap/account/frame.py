@@ -37,14 +37,6 @@ def page(template: str, /, *, problem: LayersError | None = None, status: int = 
     return response
 
 
-def asking() -> Account:
-    """Who asks, on a page that demands a role."""
-    found = signin.account()
-    if found is None:
-        raise LookupError("This page demands no role.")
-    return found
-
-
 def moment(text: str) -> str:
     """A moment as this language writes it, to the minute, in UTC."""
     when = datetime.fromisoformat(text)

@@ -37,7 +37,7 @@ def everybody() -> ResponseReturnValue:
                 layers=sent.getlist("layer"),
                 areas=sent.get("areas", "").replace(",", " ").split(),
                 now=signin.desk().clock(),
-                by=frame.asking().id,
+                by=signin.asking().id,
             )
             link = _invite(session, made)
             session.commit()
@@ -76,7 +76,7 @@ def record() -> ResponseReturnValue:
 
 def _do(session: Session, about: Account, sent: MultiDict[str, str]) -> str:
     """What the form asks for; returns the link of an invitation, else ""."""
-    now, by, what = signin.desk().clock(), frame.asking().id, sent.get("do", "")
+    now, by, what = signin.desk().clock(), signin.asking().id, sent.get("do", "")
     if what == "change":
         accounts.set_label(session, about.id, sent.get("label", ""), now=now, by=by)
         accounts.set_role(session, about.id, sent.get("role", ""), now=now, by=by)
@@ -108,7 +108,7 @@ def _erased(about: Account, sent: MultiDict[str, str]) -> ResponseReturnValue:
     """Forgets an account whose name was typed; whoever is erased herself is signed out with it."""
     if accounts.folded(sent.get("name", "")) != about.name:
         raise NotTyped
-    house, desk, asking = db.house(), signin.desk(), frame.asking()
+    house, desk, asking = db.house(), signin.desk(), signin.asking()
     where = erasing.House(
         house.engine, house.instance.metric_crs, Path(current_app.config["STATE"]), desk.key_file
     )
@@ -130,7 +130,7 @@ def _invite(session: Session, about: Account) -> str:
     """A new link for an account; the store keeps the digest alone, so it can be shown only now."""
     desk = signin.desk()
     token = desk.token()
-    accounts.invite(session, about.id, token=token, now=desk.clock(), by=frame.asking().id)
+    accounts.invite(session, about.id, token=token, now=desk.clock(), by=signin.asking().id)
     return signin.whole(url_for("pages.account.invitation", language=i18n.language(), token=token))
 
 

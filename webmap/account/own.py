@@ -20,7 +20,7 @@ from webmap.account.frame import bp, page
 @signin.before_second
 def home() -> ResponseReturnValue:
     """`end` in the form names a session, "others" or "all"."""
-    asking, here, desk = frame.asking(), signin.stay(), signin.desk()
+    asking, here, desk = signin.asking(), signin.stay(), signin.desk()
     what = params.filled().get("end", "")
     if what and here:
         if late := signin.ask_again():
@@ -52,7 +52,7 @@ def home() -> ResponseReturnValue:
 @signin.before_second
 def password() -> ResponseReturnValue:
     """Another password; whoever does not know the present one is slowed down as at the door."""
-    asking, sent, now = frame.asking(), params.filled(), signin.desk().clock()
+    asking, sent, now = signin.asking(), params.filled(), signin.desk().clock()
     if not sent:
         return page("password")
     try:
@@ -76,7 +76,7 @@ def password() -> ResponseReturnValue:
 @signin.before_second
 def second_factor() -> ResponseReturnValue:
     """Turns the second factor on, off, or makes new recovery codes; each asks for the password first."""
-    asking, sent = frame.asking(), params.filled()
+    asking, sent = signin.asking(), params.filled()
     if not (asking.has_password and oidc.provider().takes_passwords):
         raise NotFound
     if not sent:
@@ -94,7 +94,7 @@ def second_factor() -> ResponseReturnValue:
 
 def _second(problem: Invalid | None = None, status: int = 200) -> Response:
     """The state of the second factor; where there is none, with a new secret that the form brings back."""
-    asking, desk = frame.asking(), signin.desk()
+    asking, desk = signin.asking(), signin.desk()
     if asking.has_second:
         left = factors.left(db.session(), asking.id)
         return page("second_factor", problem=problem, status=status, left=left)
@@ -114,7 +114,7 @@ def _second(problem: Invalid | None = None, status: int = 200) -> Response:
 
 def _turned_on(sent: Mapping[str, str]) -> ResponseReturnValue:
     """Keeps the secret once a code shows that the app has it; what else was signed in is not any more."""
-    asking, desk = frame.asking(), signin.desk()
+    asking, desk = signin.asking(), signin.desk()
     secret = desk.unlock(_offer(asking.id), sent.get("offer", ""))
     if secret is None:
         raise entry.BeginAgain
@@ -133,7 +133,7 @@ def _turned_on(sent: Mapping[str, str]) -> ResponseReturnValue:
 
 
 def _changed(what: str) -> ResponseReturnValue:
-    asking, desk = frame.asking(), signin.desk()
+    asking, desk = signin.asking(), signin.desk()
     codes = factors.recovery_codes(desk.chance)
     with signin.writing() as session:
         if what == "off":

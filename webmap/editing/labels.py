@@ -7,7 +7,7 @@ from flask_babel import gettext
 
 from layers.doctor import fields as doctor_fields
 from layers.edits import CASE, CORRECT, END, FROM_DAY, Line, Thing, Wrong
-from layers.errors import N_
+from layers.errors import N_, Sentence
 from webmap import casework, db, i18n, names
 
 WAYS = {
@@ -83,7 +83,7 @@ def _said(name: str, value: str) -> str:
         return ", ".join(i18n.label(group, code) for code in value.split(";"))
     if name in ("municipality", "county") and value:
         return names.coded(name, value)
-    return value
+    return i18n.told(value) if isinstance(value, Sentence) else value
 
 
 def title(thing: Thing) -> str:

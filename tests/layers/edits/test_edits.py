@@ -1,6 +1,7 @@
 """Edits by hand: what is told on every day, who may, what is refused, and that all of it is undone."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from layers import accounts, catalog, dates, edits, imports, model, places, practices, proposals, store
+from layers import accounts, catalog, dates, edits, geo, imports, model, places, practices, proposals, store
 from layers.editions import AlreadyUndone, ChangedSince
 from layers.edits import CORRECT, END, FROM_DAY, NEW, Change, Clash, NoEdit, NothingChanged, Wrong
 from layers.model import EDITS
@@ -502,3 +503,21 @@ def test_edits_touch_no_file_and_stay_when_the_files_are_loaded_again(engine, ti
         rows = select(model.Edition.dataset, model.Edition.rows).where(model.Edition.dataset == EDITS)
         assert session.execute(rows).all() == [(EDITS, 1)]
     assert files() == before
+
+
+def test_a_comparison_shows_a_shape_by_its_size_and_corners(session, tiny):
+    change, seen = a_change(session, tiny, "county:01", table="area")
+    before = edits.thing(session, tiny, "area", "county:01").states[-1].row.values["geom"]
+    holed = shapely.difference(before, before.centroid.buffer(1000, quad_segs=1))
+    drawn = shapely.to_geojson(geo.to_degrees([holed], srid=tiny.metric_crs)[0])
+    prepared = edits.prepare(
+        session, tiny, replace(change, cells={**change.cells, "shape": drawn}), seen=seen
+    )
+    (line,) = [one for one in prepared.lines if one.field == "shape"]
+
+    assert line.before.text == "{area} km², corners: {corners}"
+    assert line.before.endswith("corners: 4")
+    assert line.after.endswith("corners: 8")
+    size, smaller = (float(str(one).split(" ", 1)[0]) for one in (line.before, line.after))
+    assert size == pytest.approx(before.area / 1e6, abs=1e-4)
+    assert size - smaller == pytest.approx(2, abs=1e-3)

@@ -88,17 +88,16 @@ def here(
     known: Snapshot, instance: Instance, area: Area, *, as_of: date, counts: Iterable[Count] = ()
 ) -> tuple[RoleHere, ...]:
     """Who plays each role of the instance in an area, roles in their order, organisations by key."""
-    through = _through(known, area, as_of)
+    through, at_home = _through(known, area, as_of), known.seated.get(area.key, ())
     counted = {count.layer for count in counts if count.area == area.key and count.number}
     found = []
     for role in instance.roles:
         able = known.roster(role.layer, role.capabilities, as_of).able
-        players = [i for i, plays in enumerate(able) if plays]
         responsible = tuple(
             Responsible(known.bodies[i], through[i])
-            for i in sorted(set(players) & set(through), key=lambda i: known.bodies[i].key)
+            for i in sorted((i for i in sorted(through) if able[i]), key=lambda i: known.bodies[i].key)
         )
-        seated = [known.bodies[i] for i in players if i not in through and is_seated(known.bodies[i], area)]
+        seated = [known.bodies[i] for i in at_home if able[i] and i not in through]
         found.append(
             RoleHere(
                 role,
@@ -169,12 +168,14 @@ def bordering(known: Snapshot, area: Area, *, as_of: date) -> tuple[Area, ...]:
     borders are found and a common corner is not.
     """
     shape = known.shapes[position(known, area.key, as_of=as_of)]
-    there = known.area_days.there(as_of)
-    near = [
-        i
-        for i in known.tree.query(shape, predicate="dwithin", distance=_APART_M)
-        if there[i] and known.areas[i].kind == area.kind and known.areas[i].key != area.key
-    ]
+    alike = known.drawn(area.kind, as_of)
+    # Looked through by their boxes: the tree would measure the way to thousands of areas of other kinds.
+    least, most = np.split(shapely.bounds(shape), 2)
+    meets = (alike.rows[:, :2] <= most + _APART_M).all(axis=1)
+    meets &= (alike.rows[:, 2:] >= least - _APART_M).all(axis=1)
+    beside = alike.positions[meets]
+    beside = beside[shapely.dwithin(known.shapes[beside], shape, _APART_M)]
+    near = [i for i in beside.tolist() if known.areas[i].key != area.key]
     common = np.maximum(_along(known.shapes[near], shape), _along(shape, known.shapes[near]))
     found = [known.areas[i] for i, length in zip(near, common, strict=True) if length >= _LEAST_SHARED_M]
     return tuple(sorted(found, key=lambda one: one.key))

@@ -115,12 +115,27 @@ def place_of(easting: float, northing: float, *, srid: int) -> Place:
 def places_of(wkbs: Sequence[bytes | None], *, srid: int) -> list[Place | None]:
     """Stored metric points as places; None where there is no point."""
     points = to_degrees(shapely.from_wkb(wkbs), srid=srid)
-    return [None if point is None else _place(point) for point in points]
+    there = ~shapely.is_missing(points)
+    lons, lats = shapely.get_x(points).tolist(), shapely.get_y(points).tolist()
+    return [_rounded(*spot) if is_there else None for is_there, *spot in zip(there, lons, lats, strict=True)]
+
+
+def points_of(found: Sequence[Place | None]) -> Shapes:
+    """Places as points in degrees; None where there is no place."""
+    points: Shapes = np.full(len(found), None, dtype=object)
+    there = [i for i, place in enumerate(found) if place is not None]
+    spots = np.array([(place.lon, place.lat) for place in found if place is not None], dtype=float)
+    points[there] = shapely.points(spots.reshape(-1, 2))
+    return points
 
 
 def _place(point: shapely.Point) -> Place:
+    return _rounded(point.x, point.y)
+
+
+def _rounded(lon: float, lat: float) -> Place:
     # Five digits are 0.6 m in Estonia, finer than any point of ours is true.
-    return Place(lon=round(point.x, 5), lat=round(point.y, 5))
+    return Place(lon=round(lon, 5), lat=round(lat, 5))
 
 
 def to_degrees(shapes: Sequence[shapely.Geometry] | Shapes, *, srid: int) -> Shapes:

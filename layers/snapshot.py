@@ -76,11 +76,12 @@ class Snapshot:
     """Organisations, areas and cases with their metric coordinates (NaN where the place is not known).
 
     `body_states` and `area_states` have the positions of the states of one, by its key and in their order.
-    `serving` has the positions of the organisations that are responsible for an area, by its key, and
-    `sharing` those of the cases that are of it. `able` tells which organisations of a layer can do
-    something, by layer and capability ("" for anything); those that are closed can do nothing. `homes` are
-    kind and key of an organisation's own county and municipality. `of_kind` has the positions of areas by
-    kind, `boxes` are their west, south, east, north; `tree` finds them.
+    `serving` has the positions of the organisations that are responsible for an area, by its key, `seated`
+    those of the ones that are at home in it, and `sharing` those of the cases that are of it. `able` tells
+    which organisations of a layer can do something, by layer and capability ("" for anything); those that are
+    closed can do nothing. `homes` are kind and key of an organisation's own county and municipality.
+    `of_kind` has the positions of areas by kind, `boxes` are their west, south, east, north; `tree` finds
+    them.
     """
 
     srid: int
@@ -90,6 +91,7 @@ class Snapshot:
     body_spots: tuple[Spot, ...]
     body_states: Mapping[str, tuple[int, ...]]
     serving: Mapping[str, tuple[int, ...]]
+    seated: Mapping[str, tuple[int, ...]]
     able: Mapping[tuple[str, str], Flags]
     homes: tuple[tuple[tuple[str, str], ...], ...]
     areas: tuple[Area, ...]
@@ -134,6 +136,11 @@ class Snapshot:
             return found & self.body_days.there(as_of)
 
         return self._listed((f"bodies {layer}", capabilities, as_of), able, self.body_points)
+
+    def players(self, layer: str, capabilities: tuple[str, ...], as_of: date) -> Flags:
+        """The same as a flag for each organisation."""
+        found: Flags = np.frombuffer(self.roster(layer, capabilities, as_of).able, dtype=np.bool_)
+        return found
 
     def told(self, as_of: date) -> Roster:
         """The cases of a day."""
@@ -188,8 +195,9 @@ class Snapshot:
 
     def shapes_of(self, keys: Iterable[str], *, as_of: date) -> list[shapely.Geometry]:
         """The metric shapes of the areas with these keys, as they were on the day, by key."""
-        wanted, there = set(keys), self.area_days.there(as_of)
-        return [self.shapes[i] for i, area in enumerate(self.areas) if there[i] and area.key in wanted]
+        there = self.area_days.there(as_of)
+        states = sorted(i for key in set(keys) for i in self.area_states.get(key, ()))
+        return [self.shapes[i] for i in states if there[i]]
 
 
 def take(session: Session, kinds: Iterable[str]) -> Snapshot:
@@ -202,6 +210,7 @@ def take(session: Session, kinds: Iterable[str]) -> Snapshot:
     shapely.prepare(shapes)
     body_points = _points([body.place for body in bodies], srid)
     case_points = _points([case.place for case in cases], srid)
+    homes = tuple(_homes(body) for body in bodies)
     return Snapshot(
         srid=srid,
         bodies=tuple(bodies),
@@ -210,8 +219,9 @@ def take(session: Session, kinds: Iterable[str]) -> Snapshot:
         body_spots=_spots(body_points, bodies),
         body_states=_by_key([body.key] for body in bodies),
         serving=_by_key(body.serves for body in bodies),
+        seated=_by_key((key for _, key in own) for own in homes),
         able=_able(bodies),
-        homes=tuple(_homes(body) for body in bodies),
+        homes=homes,
         areas=tuple(area for area, _ in states),
         area_states=_by_key([area.key] for area, _ in states),
         area_days=_days((area.valid_from, area.valid_to) for area, _ in states),
@@ -275,7 +285,6 @@ def _spots(points: Numbers, named: Sequence[Body | Case]) -> tuple[Spot, ...]:
 
 def _points(found: Sequence[Place | None], srid: int) -> Numbers:
     """Metric coordinates, one row a place: easting and northing."""
-    points = [None if place is None else place.point() for place in found]
-    moved = geo.to_metric(points, srid=srid)
+    moved = geo.to_metric(geo.points_of(found), srid=srid)
     # A column's numbers lie side by side, as the distances of all at once need them.
     return np.asfortranarray(np.column_stack([shapely.get_x(moved), shapely.get_y(moved)]).reshape(-1, 2))

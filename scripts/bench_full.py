@@ -2,6 +2,7 @@
 
     python scripts/bench_full.py
     python scripts/bench_full.py --postgis postgresql://user@host/name --tile-peer http://host/{z}/{x}/{y}.pbf
+    python scripts/bench_full.py --only-gaps --before ../an-older-version
 
 Ours and a peer alternate where both can, so that a busy machine slows both; what "drawn", "kB" and the phone
 are says bench.py. A jump is finished when every answer has been read and every tile painted, and two frames
@@ -12,13 +13,19 @@ have passed. The peers:
 * tiles: any server of the watch areas that is running already (`--tile-peer`);
 * answers: one statement of PostGIS on the same data, in a store that `turvakaart setup` has filled
   (`--postgis`): the areas at the point and the three nearest organisations of each layer, no more; and any
-  server that is running and finds areas at a point over HTTP (`--area-peer`, with {lat} and {lon}).
+  server that is running and finds areas at a point over HTTP (`--area-peer`, with {lat} and {lon});
+* the planner's pages: another version of this program (`--before`, the folder of its source). Each page is
+  asked for a first and then for a second county by a process that has just begun and holds the snapshot
+  alone, in turns with the other version; the seconds are those of the processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import json
+import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -42,13 +49,15 @@ import prepare
 import problems
 import visit
 from bench import Figures, Row
-from layers import answers, catalog, snapshot, store, tiles
+from layers import answers, catalog, places, snapshot, store, tiles
 from layers.catalog import Instance
 from layers.geo import Place
 from webmap.settings import Settings
 
 TOWN = (58.38, 26.72)
 TILES, POINTS, CONNECTIONS = 400, 2000, 8
+ROOT = Path(__file__).resolve().parents[1]
+PLANNED = ("gaps/", "gaps/missing", "gaps/bridges", "gaps/report", "gaps/seams")
 BIG = ("settlements_areas", "watch_areas")
 VIEW = {
     "kb": "kB on the wire",
@@ -95,6 +104,61 @@ FROM here, unnest(%(layers)s::text[]) AS wanted (layer), LATERAL (
   WHERE layer = wanted.layer AND retired_in IS NULL AND geom IS NOT NULL
     AND valid_from <= %(day)s AND (valid_to = '' OR valid_to > %(day)s)
   ORDER BY geom <-> here.point LIMIT 3) AS near"""
+
+
+# Asks one page after another in a process of its own, of whichever version lies in its folder.
+_FIRST = """
+import json, sys, time
+from pathlib import Path
+from webmap import create_app
+from webmap.settings import Settings
+settings = Settings(instance=Path(sys.argv[1]), state=Path(sys.argv[2]), limits="no")
+client = create_app(settings).test_client()
+client.get("/api/answer?lat=58.6&lon=25.5", buffered=True)
+taken = []
+for path in sys.argv[3:]:
+    begun = time.process_time()
+    if client.get(path, buffered=True).status_code != 200:
+        sys.exit(f"{path} was not answered.")
+    taken.append(time.process_time() - begun)
+print(json.dumps(taken))
+"""
+
+
+# --- The planner's pages
+
+
+def first_answers(state: Path, folder: Path, before: Path | None, *, runs: int) -> list[Row]:
+    """Seconds of the processor for each page, the median of some runs, beside those of another version."""
+    instance = catalog.read_instance(folder)
+    engine = store.open_store(Settings(instance=folder, state=state).store_url(instance.key))
+    with store.reading(engine, srid=instance.metric_crs) as session:
+        counties = places.areas(session, "county", as_of=datetime.now(tz=UTC).date(), most=2)
+    engine.dispose()
+    rows: list[Row] = []
+    for page in PLANNED:
+        paths = [f"/{instance.default_language}/{page}?county={county.code}" for county in counties]
+        paths = paths[:1] if page == "gaps/seams" else paths
+        ours: list[list[float]] = []
+        theirs: list[list[float]] = []
+        for _ in range(runs):
+            ours.append(_taken_s(ROOT, state, folder, paths))
+            if before:
+                theirs.append(_taken_s(before, state, folder, paths))
+        for at, which in enumerate(("first", "second")[: len(paths)]):
+            peer = float(np.median([taken[at] for taken in theirs])) if theirs else None
+            rows.append((f"{page}: s of the {which}", float(np.median([taken[at] for taken in ours])), peer))
+    return rows
+
+
+def _taken_s(root: Path, state: Path, folder: Path, paths: Sequence[str]) -> list[float]:
+    line = [sys.executable, "-c", _FIRST, str(folder.resolve()), str(state.resolve()), *paths]
+    env = {**os.environ, "PYTHONPATH": str(root.resolve())}
+    done = subprocess.run(line, cwd=root, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise problems.Problem(f"{root} could not answer: {done.stderr.strip().splitlines()[-1]}")
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 # --- The map
@@ -343,6 +407,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--area-peer", default="", help="another server's areas at a point, with {lat}, {lon}"
     )
+    parser.add_argument("--before", type=Path, help="the folder of another version, for the planner's pages")
+    parser.add_argument("--only-gaps", action="store_true", help="measure the planner's pages alone")
     known = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = known.instance or make_instance.make(Path(name) / "full")
@@ -356,6 +422,12 @@ def measured(
     folder: Path, state: Path, spare: Path, known: argparse.Namespace
 ) -> Iterator[tuple[str, str, list[Row]]]:
     instance = catalog.read_instance(folder)
+    with visit.serving(state, folder):
+        pass
+    pages = first_answers(state, folder, known.before, runs=max(1, known.runs))
+    yield "The planner's pages, asked for the first time", "before", pages
+    if known.only_gaps:
+        return
     with visit.serving(state, folder) as running:
         shelf = Settings(instance=folder, state=state).tiles(instance.key)
         yield "Tiles, 8 connections", "peer", tiled(running, shelf, known.tile_peer)

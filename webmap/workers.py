@@ -28,6 +28,7 @@ from webmap.settings import Settings
 _CONNECTIONS = 2048
 """Of all processes: with more the system lets newcomers wait, where they cannot be turned away."""
 _PATIENCE_S = 10
+_PLANNED = ("gaps/", "gaps/missing", "gaps/bridges", "gaps/seams")
 _LOGGERS = {"_granian": {"propagate": True}, "granian.access": {"propagate": True}}
 """What the server says of itself goes where all is written down."""
 
@@ -105,6 +106,8 @@ def _guarded(settings: Settings, processes: int) -> Flask:
 def warmed(app: Flask) -> Flask:
     """The application with its snapshot taken, ready to fork: without a connection to the store.
 
+    The planner's pages are asked too: what they need of everybody takes seconds at full size, and is then the
+    same for every process, county and language.
     What is in memory now is no longer looked through for garbage, or every process would soon write to all
     of it and share nothing.
     """
@@ -115,6 +118,8 @@ def warmed(app: Flask) -> Flask:
     for language in house.instance.languages:
         asked = {"lat": middle.lat, "lon": middle.lon, "lang": language}
         client.get("/api/answer", query_string=asked, buffered=True)
+    for page in _PLANNED:
+        client.get(f"/{house.instance.default_language}/{page}", buffered=True)
     house.engine.dispose()
     gc.collect()
     gc.freeze()

@@ -22,19 +22,20 @@ as far as is known may know each other well: only public cases are read.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
-from functools import lru_cache
 from itertools import combinations
+from math import hypot, isfinite
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 import shapely
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from layers import answers, contacts, fit
+from layers import answers, contacts, fit, memory
 from layers.answers import Way
 from layers.catalog import Instance
 from layers.gaps import zones as grounds
@@ -42,13 +43,15 @@ from layers.gaps.missing import NoDistance
 from layers.gaps.zones import Zone
 from layers.places import Area, Body
 from layers.practices import Case, Practice
-from layers.snapshot import Numbers, Snapshot
+from layers.snapshot import Numbers, Positions, Snapshot
 
 SERVED, SEATED, BORDER, NEAR = "served", "seated", "border", "near"
 REASONS = (SERVED, SEATED, BORDER, NEAR)
 GROUND = (SERVED, SEATED)
 """The reasons that are ground in common."""
 _LEAST_SHARE = 0.01
+_NO_CASE = -1
+Thing = TypeVar("Thing")
 RolePair = tuple[str, str]
 
 
@@ -66,10 +69,6 @@ class Actor:
     ground: tuple[int, ...]
     serves: tuple[int, ...]
     point: tuple[float, float] | None
-
-
-Candidate = tuple[int, int, str, tuple[int, ...]]
-"""Positions of two actors, the first reason for them to know each other, and the zones of it."""
 
 
 @dataclass(frozen=True)
@@ -188,16 +187,18 @@ def net(
 def _actors(
     known: Snapshot, instance: Instance, zones: Sequence[Zone], areas: Sequence[Area], as_of: date
 ) -> Iterable[Actor]:
-    there = known.body_days.there(as_of)
+    playing = {
+        role.key: known.players(role.layer, role.capabilities, as_of).tolist() for role in instance.roles
+    }
     covers = _Covers(known, zones, as_of)
+    position = {zone.key: i for i, zone in enumerate(zones)}
     found = []
-    for i in np.flatnonzero(there):
-        body = known.bodies[i]
-        roles = tuple(role.key for role in instance.roles if answers.plays(role, body))
+    for i, body in enumerate(known.bodies):
+        roles = tuple(role for role, plays in playing.items() if plays[i])
         if roles:
             serves = {zone for key in body.serves for zone in covers.of(key)}
-            seats = {f"{kind}:{getattr(body, kind)}" for kind in contacts.SEATS}
-            seat = {zone for zone, one in enumerate(zones) if one.key in seats}
+            seats = (f"{kind}:{getattr(body, kind)}" for kind in contacts.SEATS)
+            seat = {position[key] for key in seats if key in position}
             east, north = known.body_points[i]
             point = None if np.isnan(east) else (float(east), float(north))
             ground = tuple(sorted(serves | seat))
@@ -311,7 +312,7 @@ def pairs(
     role: str = "",
     other: str = "",
     within: str = "",
-) -> tuple[Pair, ...]:
+) -> "Pairs":
     """Pairs that no known case links, ranked as the module says.
 
     With `like` also such that play the same role. `role` and `other` narrow to pairs of which one plays the
@@ -322,80 +323,102 @@ def pairs(
     """
     if not 0 <= near_km <= 300:
         raise NoDistance(value=near_km, most=300)
-    people = np.array([zone.people for zone in found.zones], dtype=float)
+    ranked = _ranked(found, near_km)
     order = {one.key: i for i, one in enumerate(found.instance.roles)}
+    played = [
+        [_roles(one, two, order, role, other, like=like) for two in ranked.played] for one in ranked.played
+    ]
+    fits = np.array([[roles is not None for roles in row] for row in played], dtype=np.bool_)
+    fits = fits.reshape(len(played), -1)
     inside = {i for i, zone in enumerate(found.zones) if not within or zone.lies_in(within)}
-    named = _Named(found)
-    rows = []
-    for first, second, why, zones in _candidates(found, near_km):
-        if inside.isdisjoint(zones):
-            continue
-        one, two = found.actors[first], found.actors[second]
-        roles = _roles(one, two, order, role, other)
-        is_alike = bool(set(one.roles) & set(two.roles))
-        if roles is None or (is_alike and not like):
-            continue
-        there = float(people[list(zones)].sum())
-        weight = _weight(why, there, people[list({*one.ground, *two.ground})].sum())
-        hint = named.hint(zones, one, two) if why in GROUND else None
-        rows.append((one, two, why, zones, there, weight, hint, roles))
-    rows.sort(
-        key=lambda row: (
-            REASONS.index(row[2]),
-            row[6] is not None,
-            -round(row[5], 3),
-            _apart(row[0], row[1]) if _apart(row[0], row[1]) is not None else np.inf,
-            row[0].key,
-            row[1].key,
-        )
-    )
-    return tuple(_pair(found, *row) for row in rows)
+    here = np.array([not inside.isdisjoint(zones) for zones in ranked.grounds], dtype=np.bool_)
+    plays = ranked.plays[ranked.first], ranked.plays[ranked.second]
+    return Pairs(found, ranked, np.flatnonzero(fits[plays] & here[ranked.ground]), played)
 
 
-def _weight(why: str, people: float, either: float) -> float:
-    if why not in GROUND:
-        return people
-    return people * people / either if either else 0.0
-
-
-def _roles(one: Actor, two: Actor, order: Mapping[str, int], role: str, other: str) -> RolePair | None:
+def _roles(
+    one: tuple[str, ...],
+    two: tuple[str, ...],
+    order: Mapping[str, int],
+    role: str,
+    other: str,
+    *,
+    like: bool,
+) -> RolePair | None:
     """The first pair of roles, in the order of the instance, that answers the question; None for none."""
+    if not like and set(one) & set(two):
+        return None
     asked = sorted({role, other} - {""})
-    for mine, yours in ((a, b) for a in one.roles for b in two.roles):
+    for mine, yours in ((a, b) for a in one for b in two):
         played = sorted({mine, yours})
         if (played == asked) if role and other else set(asked) <= set(played):
             return (mine, yours) if order[mine] <= order[yours] else (yours, mine)
     return None
 
 
-def _pair(
-    found: Net,
-    one: Actor,
-    two: Actor,
-    why: str,
-    zones: tuple[int, ...],
-    people: float,
-    weight: float,
-    hint: Case | None,
-    roles: RolePair,
-) -> Pair:
-    middles = grounds.middles(tuple(found.zones[i] for i in zones))
-    weights = [found.zones[i].people for i in zones]
-    east, north = np.average(middles, axis=0, weights=weights if sum(weights) else None)
-    return Pair(
-        first=one,
-        second=two,
-        why=why,
-        both_serve=_both_serve(one, two),
-        zones=tuple(found.zones[i].key for i in zones),
-        people=people,
-        weight=weight,
-        distance_m=_apart(one, two),
-        hint=hint,
-        roles=roles,
-        practice=found.bringing.practices.get(roles, ""),
-        example=nearest_example(found.bringing, roles, (float(east), float(north))),
-    )
+class Pairs(Sequence[Pair]):
+    """Pairs in their order. Each is put together when it is looked at, for there may be very many."""
+
+    def __init__(
+        self, found: Net, ranked: "_Ranked", at: Positions, played: Sequence[Sequence[RolePair | None]]
+    ) -> None:
+        self._found, self._ranked, self._at, self._played = found, ranked, at, played
+
+    @property
+    def on_ground(self) -> int:
+        """How many of them have ground in common."""
+        return int(np.isin(self._ranked.why[self._at], [REASONS.index(why) for why in GROUND]).sum())
+
+    @property
+    def hinted(self) -> int:
+        """For how many of them there is a hint."""
+        return int((self._ranked.hint[self._at] != _NO_CASE).sum())
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    @overload
+    def __getitem__(self, at: int) -> Pair: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Pairs": ...
+    def __getitem__(self, at: int | slice) -> "Pair | Pairs":
+        if isinstance(at, slice):
+            return Pairs(self._found, self._ranked, self._at[at], self._played)
+        return self._pair(int(self._at[at]))
+
+    def _pair(self, row: int) -> Pair:
+        found, ranked = self._found, self._ranked
+        first, second = int(ranked.first[row]), int(ranked.second[row])
+        one, two, ground = found.actors[first], found.actors[second], int(ranked.ground[row])
+        roles = self._played[ranked.plays[first]][ranked.plays[second]]
+        if roles is None:
+            raise ValueError("The two play no roles that were asked for.")
+        apart_m, hint = float(ranked.distance_m[row]), int(ranked.hint[row])
+        return Pair(
+            first=one,
+            second=two,
+            why=REASONS[ranked.why[row]],
+            both_serve=_both_serve(one, two),
+            zones=tuple(found.zones[i].key for i in ranked.grounds[ground]),
+            people=ranked.people[ground],
+            weight=float(ranked.weight[row]),
+            distance_m=apart_m if isfinite(apart_m) else None,
+            hint=None if hint == _NO_CASE else found.met[hint][0],
+            roles=roles,
+            practice=found.bringing.practices.get(roles, ""),
+            example=self._example(ground, roles),
+        )
+
+    def _example(self, ground: int, roles: RolePair) -> Example | None:
+        """The nearest case where these roles met, from the middle of the people on a ground."""
+        kept = self._ranked.examples
+        if (ground, roles) not in kept:
+            zones = [self._found.zones[i] for i in self._ranked.grounds[ground]]
+            weights = [zone.people for zone in zones]
+            middles = grounds.middles(tuple(zones))
+            east, north = np.average(middles, axis=0, weights=weights if sum(weights) else None)
+            kept[ground, roles] = nearest_example(self._found.bringing, roles, (float(east), float(north)))
+        return kept[ground, roles]
 
 
 def _both_serve(one: Actor, two: Actor) -> tuple[str, ...]:
@@ -403,52 +426,156 @@ def _both_serve(one: Actor, two: Actor) -> tuple[str, ...]:
     return tuple(sorted(served[0] & served[1]))
 
 
-def _apart(one: Actor, two: Actor) -> float | None:
-    if one.point is None or two.point is None:
-        return None
-    return grounds.way(one.point, two.point).distance_m
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Every pair that has a reason, without those that have met, in its order: n of them, the same for every
+    county and role.
+
+    `first` and `second` are positions of actors, `why` of REASONS, `hint` of cases in `met` (-1 for none);
+    `ground` is the position in `grounds` of the zones of the reason, of which `people` has the persons.
+    `distance_m` is infinite where it is not known. `plays` tells for each actor the position of its roles in
+    `played`.
+    """
+
+    first: Positions
+    second: Positions
+    why: Positions
+    ground: Positions
+    weight: Numbers
+    distance_m: Numbers
+    hint: Positions
+    grounds: tuple[tuple[int, ...], ...]
+    people: tuple[float, ...]
+    plays: Positions
+    played: tuple[tuple[str, ...], ...]
+    examples: dict[tuple[int, RolePair], Example | None] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=1)  # A quarter of a million at full size (35 MB), the same for every county and role.
-def _candidates(found: Net, near_km: float) -> tuple[Candidate, ...]:
-    return tuple(_sought(found, near_km))
+@memory.kept(1)  # A quarter of a million at full size (15 MB), the same for every county and role.
+def _ranked(found: Net, near_km: float) -> _Ranked:
+    actors = found.actors
+    grounds_ = _Numbered[tuple[int, ...]]()
+    first, second, why, ground = _sought(found, near_km, grounds_)
+    of_ground, of_roles = _Numbered[tuple[int, ...]](), _Numbered[tuple[str, ...]]()
+    whose = np.array([of_ground.number(one.ground) for one in actors], dtype=np.intp)
+    plays = np.array([of_roles.number(one.roles) for one in actors], dtype=np.intp)
+    in_each = np.array([zone.people for zone in found.zones], dtype=float)
+    people = tuple(float(in_each[list(zones)].sum()) for zones in grounds_.known)
+    is_common = np.isin(why, [REASONS.index(one) for one in GROUND])
+
+    def weight(shared: int, ground: int, one: int, two: int) -> float:
+        there = people[ground]
+        if not shared:
+            return there
+        either = in_each[list({*of_ground.known[one], *of_ground.known[two]})].sum()
+        return float(there * there / either) if either else 0.0
+
+    named = _Named(found)
+    hint = np.full(len(first), _NO_CASE, dtype=np.intp)
+    at = np.flatnonzero(is_common)
+    kinds = named.kinds()
+
+    rows, which = _alike(ground[at], kinds[first[at]], kinds[second[at]])
+    hints = [named.hint(grounds_.known[on], actors[one], actors[two]) for on, one, two in rows]
+    hint[at] = np.array(hints, dtype=np.intp)[which]
+    rows, which = _alike(is_common, ground, whose[first], whose[second])
+    weights = [weight(*row) for row in rows]
+    rounded = np.array([round(one, 3) for one in weights], dtype=float)[which]
+    distance_m = _apart_m(actors, first, second)
+    order = np.lexsort((second, first, distance_m, -rounded, hint != _NO_CASE, why))
+    return _Ranked(
+        first[order],
+        second[order],
+        why[order],
+        ground[order],
+        np.array(weights, dtype=float)[which][order],
+        distance_m[order],
+        hint[order],
+        tuple(grounds_.known),
+        people,
+        plays,
+        tuple(of_roles.known),
+    )
 
 
-def _sought(found: Net, near_km: float) -> Iterator[Candidate]:
-    """Pairs of positions of actors with their first reason and its zones, without those that have met."""
+class _Numbered(Generic[Thing]):
+    """Gives equal things one number, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.known: list[Thing] = []
+        self._numbers: dict[Thing, int] = {}
+
+    def number(self, thing: Thing) -> int:
+        found = self._numbers.setdefault(thing, len(self.known))
+        if found == len(self.known):
+            self.known.append(thing)
+        return found
+
+
+def _alike(*columns: Any) -> tuple[list[list[int]], Positions]:
+    """The rows of columns of whole numbers from 0 on, each once, and which of them stands where."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        code = code * (int(column.max(initial=0)) + 1) + column
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return np.column_stack(columns)[first].tolist(), which
+
+
+def _sought(
+    found: Net, near_km: float, known: _Numbered[tuple[int, ...]]
+) -> tuple[Positions, Positions, Positions, Positions]:
+    """Pairs of actors with their first reason and the number of its zones, without those that have met."""
     actors, count = found.actors, len(found.zones)
-    met = _met(found)
     ground = _matrix([one.ground for one in actors], count)
     serves = _matrix([one.serves for one in actors], count)
     bodies = _matrix([one.serves if one.body else () for one in actors], count)
-    beside = _beside(found.borders, count)
-    done = set(met)
-    for first, second in _upper(serves @ serves.T):
-        if (first, second) not in done:
-            done.add((first, second))
-            yield first, second, SERVED, tuple(sorted({*actors[first].serves} & {*actors[second].serves}))
-    for first, second in _upper(ground @ ground.T):
-        if (first, second) not in done:
-            done.add((first, second))
-            yield first, second, SEATED, tuple(sorted({*actors[first].ground} & {*actors[second].ground}))
-    for first, second in _upper(bodies @ beside @ bodies.T):
-        if (first, second) not in done:
-            done.add((first, second))
-            yield first, second, BORDER, _at_border(found, actors[first].serves, actors[second].serves)
-    for first, second in _close(actors, near_km):
-        if (first, second) not in done:
-            zones = tuple(sorted({*actors[first].ground} | {*actors[second].ground}))
-            if zones:
-                yield first, second, NEAR, zones
+    grounds_, served = _Numbered[tuple[int, ...]](), _Numbered[tuple[int, ...]]()
+    on = np.array([grounds_.number(one.ground) for one in actors], dtype=np.intp)
+    of = np.array([served.number(one.serves) for one in actors], dtype=np.intp)
+
+    def common(of: _Numbered[tuple[int, ...]]) -> Callable[[int, int], int]:
+        return lambda one, two: known.number(tuple(sorted({*of.known[one]} & {*of.known[two]})))
+
+    def border(one: int, two: int) -> int:
+        return known.number(_at_border(found, served.known[one], served.known[two]))
+
+    def either(one: int, two: int) -> int:
+        return known.number(tuple(sorted({*grounds_.known[one], *grounds_.known[two]})))
+
+    reasons: tuple[tuple[str, Positions, Positions, Callable[[int, int], int]], ...] = (
+        (SERVED, _upper(serves @ serves.T), of, common(served)),
+        (SEATED, _upper(ground @ ground.T), on, common(grounds_)),
+        (BORDER, _upper(bodies @ _beside(found.borders, count) @ bodies.T), of, border),
+        (NEAR, _close(actors, near_km), on, either),
+    )
+    done = _met(found)
+    parts = []
+    for why, those, sets, zones in reasons:
+        codes = those[~np.isin(those, done)]
+        done = np.concatenate([done, codes])
+        first, second = np.divmod(codes, max(1, len(actors)))
+        rows, which = _alike(sets[first], sets[second])
+        of_these = np.array([zones(*row) for row in rows], dtype=np.intp)[which]
+        parts.append((first, second, np.full(len(codes), REASONS.index(why), dtype=np.intp), of_these))
+    first, second, reason, which = (np.concatenate(part) for part in zip(*parts, strict=True))
+    has_zones = np.array([bool(zones) for zones in known.known], dtype=np.bool_)[which]
+    return first[has_zones], second[has_zones], reason[has_zones], which[has_zones]
 
 
-def _met(found: Net) -> set[tuple[int, int]]:
+def _codes(actors: int, first: Any, second: Any) -> Positions:
+    """Pairs of positions, the smaller first, as one number each."""
+    codes: Positions = np.minimum(first, second).astype(np.intp) * actors + np.maximum(first, second)
+    return codes
+
+
+def _met(found: Net) -> Positions:
     position = {one.key: i for i, one in enumerate(found.actors)}
-    return {
+    met = {
         pair
         for _, who in found.met
         for pair in combinations(sorted(position[key] for key in who if key in position), 2)
     }
+    return _codes(len(position), *np.array(sorted(met), dtype=np.intp).reshape(-1, 2).T)
 
 
 def _matrix(sets: Sequence[Sequence[int]], columns: int) -> sparse.csr_matrix:
@@ -463,9 +590,9 @@ def _beside(borders: Iterable[tuple[int, int]], count: int) -> sparse.csr_matrix
     return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count))
 
 
-def _upper(matrix: sparse.csr_matrix) -> list[tuple[int, int]]:
+def _upper(matrix: sparse.csr_matrix) -> Positions:
     found = sparse.triu(matrix, k=1).tocoo()
-    return sorted(zip(found.row.tolist(), found.col.tolist(), strict=True))
+    return _codes(matrix.shape[0], found.row, found.col)
 
 
 def _at_border(found: Net, one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
@@ -473,13 +600,23 @@ def _at_border(found: Net, one: Sequence[int], two: Sequence[int]) -> tuple[int,
     return tuple(sorted({i for pair in sides for i in pair}))
 
 
-def _close(actors: Sequence[Actor], near_km: float) -> list[tuple[int, int]]:
-    placed = [i for i, one in enumerate(actors) if one.point]
+def _close(actors: Sequence[Actor], near_km: float) -> Positions:
+    placed = np.array([i for i, one in enumerate(actors) if one.point], dtype=np.intp)
     if len(placed) < 2 or not near_km:
-        return []
+        return np.empty(0, dtype=np.intp)
     points: Numbers = np.array([actors[i].point for i in placed], dtype=float)
     close = cKDTree(points).query_pairs(near_km * 1000, output_type="ndarray")
-    return sorted((placed[min(a, b)], placed[max(a, b)]) for a, b in close.tolist())
+    return _codes(len(actors), *placed[close].reshape(-1, 2).T)
+
+
+def _apart_m(actors: Sequence[Actor], first: Positions, second: Positions) -> Numbers:
+    """How far two are apart, metres to the tenth as `grounds.way` tells it; infinite where nobody knows."""
+    nowhere = (np.nan, np.nan)
+    points = np.array([one.point or nowhere for one in actors], dtype=float).reshape(-1, 2)
+    away = (points[second] - points[first]).T
+    # numpy's own may differ in the last digit.
+    far_m = np.fromiter(map(hypot, *away.tolist()), dtype=float, count=len(first))
+    return np.where(np.isnan(far_m), np.inf, np.rint(far_m * 10) / 10)
 
 
 class _Named:
@@ -488,28 +625,45 @@ class _Named:
     def __init__(self, found: Net) -> None:
         self.found = found
         self.who = {case.key: who for case, who in found.met}
+        self.at = {case.key: at for at, (case, _) in enumerate(found.met)}
+        playing = {one.key: one.roles for one in found.actors}
+        self.played = {
+            case.key: frozenset(role for key in who for role in playing.get(key, ()))
+            for case, who in found.met
+        }
 
-    def hint(self, zones: Iterable[int], one: Actor, two: Actor) -> Case | None:
-        """The first by key; not one that names another organisation of the role as having taken part."""
+    def kinds(self) -> Positions:
+        """For each actor the first of whom the same is told: of all in no case, one that plays its roles."""
+        linked = frozenset().union(*self.who.values())
+        alike: dict[tuple[str, ...], int] = {}
+        return np.array(
+            [
+                i if one.key in linked else alike.setdefault(one.roles, i)
+                for i, one in enumerate(self.found.actors)
+            ],
+            dtype=np.intp,
+        )
+
+    def hint(self, zones: Iterable[int], one: Actor, two: Actor) -> int:
+        """The position in `met` of the first by key, -1 for none.
+
+        Not a case that names another organisation of the role as having taken part.
+        """
         cases = {
-            case.key: case
+            case.key
             for zone in zones
             for case, roles in self.found.naming[zone]
-            if self._may_be(case, roles, one) and self._may_be(case, roles, two)
+            if self._fits(case, roles, one, two)
         }
-        named = [case for case in cases.values() if self._two(case, one, two)]
-        return min(named, key=lambda case: case.key) if named else None
+        return self.at[min(cases)] if cases else _NO_CASE
 
-    def _may_be(self, case: Case, roles: frozenset[str], actor: Actor) -> bool:
-        return actor.key in self.who[case.key] or bool(roles & set(actor.roles))
-
-    def _two(self, case: Case, one: Actor, two: Actor) -> bool:
-        """Whether nobody else is told to have played the roles of those who are not named."""
-        return all(actor.key in self.who[case.key] or not self._others(case, actor) for actor in (one, two))
-
-    def _others(self, case: Case, actor: Actor) -> bool:
-        others = (who for who in self.found.actors if who.key in self.who[case.key])
-        return any(set(who.roles) & set(actor.roles) for who in others)
+    def _fits(self, case: Case, roles: frozenset[str], *two: Actor) -> bool:
+        """Whether each took part, or a role of theirs is named and nobody is told to have played it."""
+        return all(
+            one.key in self.who[case.key]
+            or (not roles.isdisjoint(one.roles) and self.played[case.key].isdisjoint(one.roles))
+            for one in two
+        )
 
 
 # --- Levels, neighbours, isolates

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from layers.gaps import mixes, sure
 from layers.gaps import service as services
-from layers.gaps import sure
 from layers.gaps.assumptions import Assumptions
 from layers.gaps.demand import Demand
 from layers.gaps.parts import EMBEDDED, Runner, near_each_other, rows_of, runs
@@ -133,10 +133,11 @@ def service(
     if len(demand) <= runner.size:
         return services.service(rule, demand, units_by_role, reach_by_role)
     cuts = runs(len(demand), runner.size)
+    roles = mixes.mix(rule.role, roles=units_by_role).roles()
     parts = (
         (
             rows_of(demand, np.arange(begin, end)),
-            {role: _run_of(found, begin, end) for role, found in reach_by_role.items()},
+            {role: _run_of(reach_by_role[role], begin, end) for role in roles},
         )
         for begin, end in cuts
     )

@@ -179,7 +179,7 @@ def _of_places(session: Session, as_of: date) -> Demand:
         sizes_km2[area.code] = _number(area.facts.get("area_km2"))
         dates.add(area.facts.get(f"{_TOTAL}_as_of", ""))
     people, estimated = spread(towns, {code: total for code, total in totals.items() if total is not None})
-    metric = geo.to_metric([town.place.point() for town in towns], srid=store.srid_of(session))
+    metric = geo.to_metric(geo.points_of([town.place for town in towns]), srid=store.srid_of(session))
     return Demand(
         basis="places",
         keys=tuple(town.key for town in towns),

@@ -33,14 +33,14 @@ import shapely
 import yaml
 from scipy.spatial import cKDTree
 
-from layers import answers, contacts
+from layers import contacts
 from layers.answers import Way
-from layers.catalog import Instance, Role, Words
+from layers.catalog import Instance, Words
 from layers.errors import N_, BadInstance, Invalid, Problem
 from layers.gaps import zones as ground
 from layers.gaps.zones import Zone
 from layers.places import Body, Count
-from layers.snapshot import Flags, Numbers, Ordinals, Snapshot
+from layers.snapshot import Flags, Ordinals, Snapshot
 
 NOBODY, UNABLE, COUNTED, PRESENT = "nobody", "unable", "counted", "present"
 STATES = (NOBODY, UNABLE, COUNTED, PRESENT)
@@ -258,7 +258,7 @@ def who(
         raise NoDistance(value=within_km, most=most_km)
     there = known.body_days.there(as_of)
     playing = {
-        role.key: {i for i, body in enumerate(known.bodies) if there[i] and answers.plays(role, body)}
+        role.key: set(np.flatnonzero(known.players(role.layer, role.capabilities, as_of)).tolist())
         for role in instance.roles
     }
     zones = tuple(zones)
@@ -378,10 +378,7 @@ def lacks(found: Who, asked: Combination) -> tuple[Lack, ...]:
     before somebody who cannot, then the more people, then by key.
     """
     nearest = {term: _nearest(found, term) for term in asked.terms}
-    points = {
-        id(body): point for body, point in zip(found.known.bodies, found.known.body_points, strict=True)
-    }
-    answers_ = [_lack(found, row, asked, nearest, points) for row in range(len(found.zones))]
+    answers_ = [_lack(found, row, asked, nearest) for row in range(len(found.zones))]
     return tuple(
         sorted(
             answers_,
@@ -400,8 +397,7 @@ def _lack(
     found: Who,
     row: int,
     asked: Combination,
-    nearest: Mapping[Term, tuple[list[Body], Ordinals]],
-    points: Mapping[int, Numbers],
+    nearest: Mapping[Term, Ordinals],
 ) -> Lack:
     standings = tuple(_standing(found, row, term) for term in asked.terms)
     states = [STATES.index(one.state) for one in standings]
@@ -413,11 +409,9 @@ def _lack(
         open_ += asked.one_of
     zone, could = found.zones[row], []
     for term in open_:
-        bodies, which = nearest[term]
-        if which[row] >= 0:
-            body = bodies[which[row]]
-            east, north = points[id(body)]
-            could.append(Nearest(term, body, ground.way(zone.middle, (float(east), float(north)))))
+        if (at := nearest[term][row]) >= 0:
+            east, north = found.known.body_points[at].tolist()
+            could.append(Nearest(term, found.known.bodies[at], ground.way(zone.middle, (east, north))))
     return Lack(zone, STATES[state], int(gaps), standings, tuple(could))
 
 
@@ -448,39 +442,41 @@ def _standing(found: Who, row: int, term: Term) -> Standing:
 
 def able(known: Snapshot, instance: Instance, term: Term, *, as_of: date) -> list[Body]:
     """Everybody in the country who could, by key."""
-    there = known.body_days.there(as_of)
-    roles = [role for role in instance.roles if term.role in ("", role.key)]
+    return [known.bodies[i] for i in _able(known, instance, term, as_of)]
+
+
+def _able(known: Snapshot, instance: Instance, term: Term, as_of: date) -> list[int]:
+    """Their positions."""
+    could: Flags = np.zeros(len(known.bodies), dtype=np.bool_)
+    for role in instance.roles:
+        if term.role in ("", role.key):
+            could |= known.players(role.layer, role.capabilities, as_of)
     found = [
-        body
-        for i, body in enumerate(known.bodies)
-        if there[i] and _could(body, roles) and term.capability in ("", *body.capabilities)
+        i for i in np.flatnonzero(could).tolist() if term.capability in ("", *known.bodies[i].capabilities)
     ]
-    return sorted(found, key=lambda body: body.key)
+    return sorted(found, key=lambda i: known.bodies[i].key)
 
 
-def _could(body: Body, roles: Iterable[Role]) -> bool:
-    return any(answers.plays(role, body) for role in roles)
+def _nearest(found: Who, term: Term) -> Ordinals:
+    """For every zone the position of the body who could and is the nearest to its middle; -1 for nobody.
 
-
-def _nearest(found: Who, term: Term) -> tuple[list[Body], Ordinals]:
-    """The placed bodies who could, by key, and for every zone which of them is the nearest to its middle.
-
-    Distances are compared to the tenth of a metre; those equally far by key. -1 where there is none.
+    Distances are compared to the tenth of a metre; those equally far by key.
     """
     known = found.known
-    position = {id(body): i for i, body in enumerate(known.bodies)}
-    placed = [body for body in able(known, found.instance, term, as_of=found.as_of) if body.place is not None]
+    every = _able(known, found.instance, term, found.as_of)
+    placed = np.array([i for i in every if known.bodies[i].place is not None], dtype=np.int32)
     nobody: Ordinals = np.full(len(found.zones), -1, dtype=np.int32)
-    if not placed or not len(nobody):
-        return placed, nobody
-    ends = known.body_points[[position[id(body)] for body in placed]]
+    if not len(placed) or not len(nobody):
+        return nobody
+    ends = known.body_points[placed]
     points, first = np.unique(ends, axis=0, return_index=True)  # Of those in one point the first by key.
     middles = ground.middles(found.zones)
     most = min(_EQUALLY_NEAR, len(points))
     _, near = cKDTree(points).query(middles, k=list(range(1, most + 1)))
     far_m = np.hypot(*(points[near] - middles[:, None, :]).transpose(2, 0, 1)).round(1)
     best = np.lexsort((first[near], far_m), axis=1)[:, 0]
-    return placed, first[near[np.arange(len(near)), best]].astype(np.int32)
+    found_at: Ordinals = placed[first[near[np.arange(len(near)), best]]]
+    return found_at
 
 
 def totals(found: Iterable[Lack], kind: str = "municipality") -> tuple[Total, ...]:

@@ -84,8 +84,8 @@ def gathered(
     """Loose entries, one row each, in the order of Reach; what takes longer than `within_min` falls out."""
     rows, unit = np.asarray(rows, dtype=np.int32), np.asarray(unit, dtype=np.int32)
     minutes, metres = np.asarray(minutes, dtype=float), np.asarray(metres, dtype=float)
-    order = np.lexsort((unit, minutes, rows))
-    order = order[minutes[order] <= within_min]
+    kept = np.flatnonzero(minutes <= within_min)
+    order = kept[np.lexsort((unit[kept], minutes[kept], rows[kept]))]
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows[order], minlength=demand))]).astype(np.int32)
     way_m = None if way_m is None else np.asarray(way_m, dtype=float)[order]
     return Reach(starts, unit[order], minutes[order], metres[order], units, within_min, engine, way_m)

@@ -67,7 +67,7 @@ def of_bodies(bodies: Sequence[Body], *, srid: int, assumptions: Assumptions) ->
     """These organisations as units, by key, without those that are closed."""
     there = sorted((body for body in bodies if body.readiness != _CLOSED), key=lambda body: body.key)
     placed = [body for body in there if body.place is not None]
-    metric = geo.to_metric([body.place.point() if body.place else None for body in placed], srid=srid)
+    metric = geo.to_metric(geo.points_of([body.place for body in placed]), srid=srid)
     return Units(
         keys=tuple(body.key for body in placed),
         names=tuple(body.name for body in placed),

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import shapely
 
-from layers import dates, geo, places
+from layers import dates, geo, memory, places
 from layers.catalog import Layer
 from layers.errors import N_, Invalid, LayersError
-from layers.gaps import borders, demand, land, seams
+from layers.gaps import borders, land, seams
 from layers.gaps.borders import Shared, Strangers
 from layers.gaps.demand import Demand, NobodyToCount
 from layers.gaps.seams import Change, Piece, Seams
@@ -20,6 +19,7 @@ from layers.geo import Place
 from layers.places import Area, Settlement
 from webmap import db, params, replies
 from webmap.db import House, Revisions
+from webmap.planning import zoned
 from webmap.planning.frame import NoAreaLayer
 
 SLIVER_M, WIDEST_M = 5, 1000
@@ -107,13 +107,13 @@ def question() -> Question:
     return Question(kind, "" if beside == kind else beside, int(text), params.as_of(args))
 
 
-@lru_cache(maxsize=16)
+@memory.kept(16)
 def answer(_house: House, _revisions: Revisions, asked: Question) -> Found:
     """Everything that the page tells. The arguments are all that it depends on."""
     areas, shapes = _asked_areas(asked)
     keys = [area.key for area in areas]
     outer = _outer(asked.as_of)
-    people = _people(db.house(), db.revisions(), asked.as_of)
+    people = _people(asked.as_of)
     found: Seams | None = None
     refused: LayersError | None = None
     try:
@@ -141,7 +141,7 @@ def answer(_house: House, _revisions: Revisions, asked: Question) -> Found:
     )
 
 
-@lru_cache(maxsize=16)
+@memory.kept(16)
 def uncovered(_house: House, _revisions: Revisions, asked: Question) -> land.Uncovered | None:
     """Land and people in no area of the kind; None where nobody knows the land or where people live.
 
@@ -149,7 +149,7 @@ def uncovered(_house: House, _revisions: Revisions, asked: Question) -> land.Unc
         TooManyAreas, BadShapes: it cannot be told.
     """
     shapes = _asked_areas(asked)[1]
-    return _uncovered(_outer(asked.as_of), shapes, _people(db.house(), db.revisions(), asked.as_of))
+    return _uncovered(_outer(asked.as_of), shapes, _people(asked.as_of))
 
 
 def _asked_areas(asked: Question) -> tuple[list[Area], geo.Shapes]:
@@ -175,10 +175,9 @@ def _areas(wanted: Sequence[str], as_of: date) -> tuple[list[Area], geo.Shapes]:
     return [area for area, _ in found], np.array([shape for _, shape in found], dtype=object)
 
 
-@lru_cache(maxsize=4)
-def _people(_house: House, _revisions: Revisions, as_of: date) -> Demand | None:
+def _people(as_of: date) -> Demand | None:
     try:
-        return demand.of_store(db.session(), as_of=as_of)
+        return zoned.people(as_of)
     except NobodyToCount:
         return None
 
@@ -206,10 +205,10 @@ def _where(pieces: Sequence[Piece], as_of: date) -> tuple[Where, ...]:
     inside: Any = shapely.points([piece.inside for piece in pieces])
     srid = db.instance().metric_crs
     degrees = shapely.get_coordinates(geo.to_degrees(inside, srid=srid)).round(5).tolist()
-    towns = places.settlements(db.session(), as_of=as_of)
+    towns = zoned.towns(as_of)
     nearest: Sequence[Settlement | None] = [None] * len(pieces)
     if towns:
-        points = geo.to_metric([town.place.point() for town in towns], srid=srid)
+        points = geo.to_metric(geo.points_of([town.place for town in towns]), srid=srid)
         at = shapely.STRtree(points).query_nearest(inside, all_matches=False)[1]
         nearest = [towns[i] for i in at]
     return tuple(

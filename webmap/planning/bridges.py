@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 import shapely
@@ -12,10 +11,10 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
-from layers import geo
+from layers import geo, memory
 from layers.gaps import bridges
 from layers.gaps import zones as grounds
-from layers.gaps.bridges import Actor, Isolate, Levels, Neighbours, Pair
+from layers.gaps.bridges import Actor, Isolate, Levels, Neighbours, Pair, Pairs
 from layers.practices import Case
 from webmap import context, db, i18n, names, packed, params
 from webmap.db import House, Revisions
@@ -121,12 +120,12 @@ def _titles() -> list[tuple[str, str]]:
 # --- Pairs
 
 
-def _pairs(question: Question, as_of: date) -> Sequence[Pair]:
+def _pairs(question: Question, as_of: date) -> Pairs:
     return _found_pairs(db.house(), db.revisions(), question, as_of)
 
 
-@lru_cache(maxsize=64)
-def _found_pairs(_house: House, _revisions: Revisions, question: Question, as_of: date) -> Sequence[Pair]:
+@memory.kept(64)
+def _found_pairs(_house: House, _revisions: Revisions, question: Question, as_of: date) -> Pairs:
     return bridges.pairs(
         zoned.net(as_of),
         near_km=float(question.near),
@@ -137,9 +136,8 @@ def _found_pairs(_house: House, _revisions: Revisions, question: Question, as_of
     )
 
 
-def _pair_verdict(found: Sequence[Pair], _as_of: date) -> list[str]:
-    ground = sum(one.why in bridges.GROUND for one in found)
-    hints = sum(one.hint is not None for one in found)
+def _pair_verdict(found: Pairs, _as_of: date) -> list[str]:
+    ground, hints = found.on_ground, found.hinted
     said = [
         ngettext(
             "%(num)s pair has a reason to know each other, and no public case names both.",
@@ -198,9 +196,12 @@ def _reason(one: Pair) -> str:
 
 def _actor(one: Actor) -> Shape:
     roles = i18n.listed(zoned.role(role) for role in one.roles)
-    if one.body:
-        return {"name": names.body(one.body), "url": context.page("body", key=one.key), "roles": roles}
-    return {"name": names.area(one.key), "url": zoned.address(one.key), "roles": roles}
+    url = context.page("body", key=one.key) if one.body else zoned.address(one.key)
+    return {"name": _name(one), "url": url, "roles": roles}
+
+
+def _name(one: Actor) -> str:
+    return names.body(one.body) if one.body else names.area(one.key)
 
 
 def _case(case: Case) -> Shape:
@@ -212,9 +213,9 @@ def _pair_row(one: Pair) -> Shape:
     example = one.example
     return {
         "first": one.first.key,
-        "first_name": _actor(one.first)["name"],
+        "first_name": _name(one.first),
         "second": one.second.key,
-        "second_name": _actor(one.second)["name"],
+        "second_name": _name(one.second),
         "roles": "+".join(one.roles),
         "why": one.why,
         "both_serve": " ".join(one.both_serve),
@@ -278,7 +279,7 @@ def _levels(question: Question, as_of: date) -> Sequence[Levels]:
     return [one for one in found if not question.county or one.zone.lies_in(question.county)]
 
 
-@lru_cache(maxsize=4)
+@memory.kept(4)
 def _found_levels(_house: House, _revisions: Revisions, as_of: date) -> Sequence[Levels]:
     return bridges.levels(zoned.net(as_of))
 
@@ -375,7 +376,7 @@ def _neighbours(question: Question, as_of: date) -> Sequence[Neighbours]:
     return [one for one in found if not county or one.first.lies_in(county) or one.second.lies_in(county)]
 
 
-@lru_cache(maxsize=4)
+@memory.kept(4)
 def _found_neighbours(_house: House, _revisions: Revisions, as_of: date) -> Sequence[Neighbours]:
     return bridges.neighbours(zoned.net(as_of))
 
@@ -444,7 +445,7 @@ def _alone(question: Question, as_of: date) -> Sequence[Isolate]:
     return [one for one in found if not county or any(net.zones[i].lies_in(county) for i in one.actor.ground)]
 
 
-@lru_cache(maxsize=4)
+@memory.kept(4)
 def _found_alone(_house: House, _revisions: Revisions, as_of: date) -> Sequence[Isolate]:
     return bridges.isolates(zoned.net(as_of))
 
@@ -469,7 +470,7 @@ def _lonely(one: Isolate) -> Shape:
 def _alone_row(one: Isolate) -> Shape:
     return {
         "key": one.actor.key,
-        "name": _actor(one.actor)["name"],
+        "name": _name(one.actor),
         "roles": " ".join(one.actor.roles),
         "people_on_its_ground": round(one.people, 1),
     }

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from layers import memory
 from layers.gaps import by_rows, mixes, spreads
 from layers.gaps import cover as covers
 from layers.gaps.cover import Audit, Failure, Hole, Row
@@ -118,19 +118,21 @@ def offered(known: World) -> dict[str, str]:
 # --- The answer, kept for each state of the world
 
 
-@lru_cache(maxsize=64)
+@memory.kept(64)
 def service_of(known: World, rule: Rule) -> Service:
     reaches = world.reaches(known, _longest(known, rule))
     return by_rows.service(rule, known.people, known.units, reaches, runner=known.runner)
 
 
-@lru_cache(maxsize=64)
+@memory.kept(64)
 def found(known: World, rule: Rule, zone: str, county: str) -> Found:
     people = known.people
     asked = service_of(known, rule)
     inside = people.within("county" if county else COUNTRY, county)
     most = rule.within_min or _USUAL_MIN
-    reach = world.reaches(known, _longest(known, rule))
+    # Of the other roles only who is there in time is told, which is far less than all within an hour.
+    near = world.reaches(known, most)
+    others = {role: near[role] for role in known.units if role not in asked.roles}
     whole = covers.table(people, asked, zone=COUNTRY, inside=inside, thresholds_min=THRESHOLDS_MIN)
     at = np.flatnonzero(inside)
     return Found(
@@ -145,7 +147,9 @@ def found(known: World, rule: Rule, zone: str, county: str) -> Found:
             areas_km2=known.sizes_km2.get(zone),
         ),
         holes=tuple(
-            one for one in covers.holes(people, asked, known.units, reach, within_min=most) if inside[one.row]
+            one
+            for one in covers.holes(people, asked, known.units, others, within_min=most)
+            if inside[one.row]
         ),
         failures=_failures(people, asked, at),
         shares=spreads.percentiles(
@@ -190,7 +194,7 @@ def _spread(known: World, rule: Rule, asked: Service) -> tuple[Spread, ...]:
     return spreads.sensitivity(known.people, reach, each, catchments_min=catchments)
 
 
-@lru_cache(maxsize=16)
+@memory.kept(16)
 def audit(known: World, standard: Standard) -> Audit:
     longest = max(_longest(known, rule) for rule in standard.rules)
     return covers.audit(

@@ -12,7 +12,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
-from layers import geo, practices
+from layers import geo, memory, practices
 from layers.catalog import Worry
 from layers.errors import N_
 from layers.gaps import missing, untried
@@ -193,7 +193,7 @@ def _roles(question: Question, as_of: date, file: str) -> ResponseReturnValue:
     )
 
 
-@lru_cache(maxsize=64)
+@memory.kept(64)
 def _lacks(
     _house: House, _revisions: Revisions, asked: Combination, zone: str, within: int, as_of: date
 ) -> tuple[Lack, ...]:
@@ -342,7 +342,7 @@ def _overview(question: Question, as_of: date) -> list[Shape]:
     ]
 
 
-@lru_cache(maxsize=4)
+@memory.kept(4)
 def _most_missing(
     _house: House, _revisions: Revisions, kind: str, as_of: date
 ) -> tuple[tuple[Combination, Total], ...]:

@@ -18,7 +18,7 @@ from flask import Response, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
-from layers import exports, places, provenance
+from layers import exports, memory, places, provenance
 from layers.errors import N_, Invalid
 from layers.gaps import by_rows, sure
 from layers.gaps.standards import Rule
@@ -86,23 +86,23 @@ def _study(args: Mapping[str, str]) -> Study:
     found = inquiry.found(known, question.rule, question.zone, question.county)
     count = params.count(args, "sites", otherwise=_USUAL_SITES, most=_MOST_SITES)
     options = sites.options(known, question.rule, county=question.county, count=count)
-    tried = _tried(known, question)
+    tried = _tried(known, question.rule, question.county)
     interval, certainty = (tried[0].covered(), tried[1]) if tried else (None, {})
     return Study(known, question, found, options, interval, certainty, day)
 
 
-def _tried(known: World, question: Question) -> tuple[sure.Sure, dict[int, float]] | None:
+@memory.kept(32)
+def _tried(known: World, rule: Rule, county: str) -> tuple[sure.Sure, dict[int, float]] | None:
     """The question asked again in plausible worlds, and how often each row of people was not covered.
 
     None for a rule that no time decides, or that several roles keep together.
     """
-    rule = question.rule
     if rule.within_min is None or rule.role not in known.units:
         return None
     units = known.units[rule.role]
     if rule.forms:
         units = units.only(np.array([form in rule.forms for form in units.forms], dtype=np.bool_))
-    inside = known.people.within("county" if question.county else "country", question.county)
+    inside = known.people.within("county" if county else "country", county)
     people = known.people.only(inside)
     travel, most = known.travels[rule.role], rule.within_min
     asked = by_rows.robustness(

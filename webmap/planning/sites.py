@@ -1,7 +1,6 @@
 """The best settlements for new units of a rule, and how good that is."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from flask_babel import gettext
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from layers import geo
+from layers import geo, memory
 from layers.errors import N_, Invalid
 from layers.gaps import siting
 from layers.gaps.demand import Demand
@@ -91,7 +90,7 @@ def is_asked_of_one(rule: Rule) -> bool:
     return rule.depth == 1 and mix(rule.role, roles=[role.key for role in world.roles()]).of != ALL
 
 
-@lru_cache(maxsize=32)
+@memory.kept(32)
 def options(known: World, rule: Rule, *, county: str, count: int) -> Options:
     """The best sites for the people whom the rule leaves uncovered, with a proof where seconds are enough."""
     asked = inquiry.service_of(known, rule)
@@ -190,7 +189,7 @@ def _candidates(
         spots = sorted(largest, key=lambda one: one.key)
     if not spots:
         raise NoSites
-    metric = geo.to_metric([one.place.point() for one in spots], srid=db.instance().metric_crs)
+    metric = geo.to_metric(geo.points_of([one.place for one in spots]), srid=db.instance().metric_crs)
     units = Units(
         keys=tuple(one.key for one in spots),
         names=tuple(one.name for one in spots),

@@ -7,6 +7,7 @@ from layers.errors import N_, Invalid
 from layers.gaps import scenario
 from layers.geo import Place
 from webmap import db, names
+from webmap.planning import zoned
 from webmap.planning.world import World
 
 SETTLEMENTS, BODIES, POINTS = "settlements", "bodies", "points"
@@ -53,7 +54,7 @@ class Choice:
         else:
             people = known.people
             size = dict(zip(people.keys, people.people, strict=True)) if people.basis == "places" else {}
-            towns = places.settlements(db.session(), as_of=known.day)
+            towns = zoned.towns(known.day)
             spots = [
                 Spot(one.key, one.name, one.municipality, one.place, size.get(one.key, one.population or 0))
                 for one in towns

@@ -1,14 +1,14 @@
 """What every planner's page asks of: people, land, units, ways and standards of a day, made once a state."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from flask import current_app
 
-from layers import places
+from layers import memory, places
 from layers.catalog import Role
 from layers.gaps import assumptions as given
 from layers.gaps import by_rows, demand, engines, grounds, standards, supply
@@ -20,8 +20,9 @@ from layers.gaps.reach import Reach, Travel
 from layers.gaps.standards import Standard
 from layers.gaps.supply import Units
 from layers.gaps.travel import StraightLine
-from webmap import db, params
+from webmap import db, params, replies
 from webmap.db import House, Revisions
+from webmap.planning import zoned
 from webmap.planning.frame import NobodyHelps
 
 LONGEST_MIN = 120.0
@@ -29,7 +30,7 @@ LONGEST_MIN = 120.0
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """One state of the instance on a day. `land` are squares of km² (`demand.of_land`).
+    """One state of the instance on a day.
 
     The units are those of the day; the people and areas are those known today, so that two days differ by
     their units alone. `sizes_km2` are the sizes of areas by kind and code, as far as they are known.
@@ -37,13 +38,18 @@ class World:
 
     day: date
     people: Demand
-    land: Demand
+    ground: "Ground"
     units: Mapping[str, Units]
     assumptions: Assumptions
     travels: Mapping[str, Travel]
     standards: tuple[Standard, ...] = ()
     sizes_km2: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     runner: Runner = EMBEDDED
+
+    @property
+    def land(self) -> Demand:
+        """The land in squares of km² (`demand.of_land`), asked of the store when it is first wanted."""
+        return self.ground.land
 
     def reach(self, role: str, *, within_min: float) -> Reach:
         """Who is reached by whom of a role."""
@@ -66,16 +72,40 @@ def world(as_of: date) -> World:
     return _world(db.house(), own, as_of, params.knowledge_day(params.arguments()), db.revisions())
 
 
-@lru_cache(maxsize=8)
-def reaches(known: World, within_min: float) -> Mapping[str, Reach]:
+class Reaches(Mapping[str, Reach]):
+    """Who is reached by whom, by role: worked out when it is first asked for, as a rule names few."""
+
+    def __init__(self, known: World, within_min: float) -> None:
+        self._known, self._within_min = known, within_min
+
+    def __getitem__(self, role: str) -> Reach:
+        return _reach(self._known, role, self._within_min)
+
+    def __contains__(self, role: object) -> bool:
+        return role in self._known.units
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known.units)
+
+    def __len__(self) -> int:
+        return len(self._known.units)
+
+
+@memory.kept(40)
+def _reach(known: World, role: str, within_min: float) -> Reach:
+    return known.reach(role, within_min=within_min)
+
+
+def reaches(known: World, within_min: float) -> Reaches:
     """Who is reached by whom, of every role."""
-    return {role: known.reach(role, within_min=within_min) for role in known.units}
+    return Reaches(known, within_min)
 
 
-@lru_cache(maxsize=4)
+@memory.kept(4)
 def _world(house: House, own: Path | None, as_of: date, today: date, revisions: Revisions) -> World:
     assumptions = given.read(house.instance.folder)
-    bodies = supply.standing(places.bodies(db.session(), as_of=as_of))
+    there = replies.known().body_days.there(as_of)
+    bodies = supply.standing([body for i, body in enumerate(replies.known().bodies) if there[i]])
     srid = house.instance.metric_crs
     ground = _ground(house, today, revisions)
     folders = [house.instance.folder / "planning", *([own] if own else [])]
@@ -91,7 +121,7 @@ def _world(house: House, own: Path | None, as_of: date, today: date, revisions: 
     return World(
         day=as_of,
         people=ground.people,
-        land=ground.land,
+        ground=ground,
         units=units,
         assumptions=assumptions,
         # Boats cross the water; who comes by road reaches only what a road reaches.
@@ -105,19 +135,25 @@ def _world(house: House, own: Path | None, as_of: date, today: date, revisions: 
 
 
 @dataclass(frozen=True, eq=False)
-class _Ground:
+class Ground:
+    """What is the same for the units of every day: who lives where, and on what land, as is known today."""
+
+    today: date
     grounds: Grounds
     people: Demand
-    land: Demand
     sizes_km2: Mapping[str, Mapping[str, float]]
 
+    @cached_property
+    def land(self) -> Demand:
+        return demand.of_land(db.session(), as_of=self.today)
 
-@lru_cache(maxsize=2)
-def _ground(_house: House, today: date, _revisions: Revisions) -> _Ground:
-    return _Ground(
+
+@memory.kept(2)
+def _ground(_house: House, today: date, _revisions: Revisions) -> Ground:
+    return Ground(
+        today=today,
         grounds=grounds.of_store(db.session(), given.read(db.instance().folder).causeways, as_of=today),
-        people=demand.of_store(db.session(), as_of=today),
-        land=demand.of_land(db.session(), as_of=today),
+        people=zoned.people(today),
         sizes_km2={kind: _sizes_km2(kind, today) for kind in demand.ZONES},
     )
 

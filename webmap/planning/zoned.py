@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import lru_cache
 
 import shapely
 
-from layers import contacts, geo, places
+from layers import contacts, geo, memory, places
 from layers.answers import Way
 from layers.errors import N_, Invalid
 from layers.gaps import bridges, demand, missing
@@ -15,6 +14,7 @@ from layers.gaps.bridges import Net
 from layers.gaps.demand import Demand
 from layers.gaps.missing import Who
 from layers.gaps.zones import Zone
+from layers.places import Settlement
 from layers.practices import practices
 from webmap import context, db, i18n, names, params, replies
 from webmap.db import House, Revisions
@@ -28,9 +28,19 @@ def people(as_of: date) -> Demand:
     return _people(db.house(), db.revisions(), as_of)
 
 
-@lru_cache(maxsize=4)
+@memory.kept(4)
 def _people(_house: House, _revisions: Revisions, as_of: date) -> Demand:
     return demand.of_store(db.session(), as_of=as_of)
+
+
+def towns(as_of: date) -> tuple[Settlement, ...]:
+    """The gazetteer of a day, the most populous first."""
+    return _towns(db.house(), db.revisions(), as_of)
+
+
+@memory.kept(2)
+def _towns(_house: House, _revisions: Revisions, as_of: date) -> tuple[Settlement, ...]:
+    return tuple(places.settlements(db.session(), as_of=as_of))
 
 
 def areas(kind: str, as_of: date) -> tuple[Zone, ...]:
@@ -45,7 +55,7 @@ def areas(kind: str, as_of: date) -> tuple[Zone, ...]:
     return found
 
 
-@lru_cache(maxsize=8)
+@memory.kept(8)
 def _zones(_house: House, _revisions: Revisions, kind: str, as_of: date) -> tuple[Zone, ...]:
     if kind == grounds.PLACE:
         return grounds.places(people(as_of))
@@ -61,7 +71,7 @@ def who(kind: str, as_of: date, within_km: float | None) -> Who:
     return _who(db.house(), db.revisions(), kind, as_of, within_km)
 
 
-@lru_cache(maxsize=8)
+@memory.kept(8)
 def _who(house: House, _revisions: Revisions, kind: str, as_of: date, within_km: float | None) -> Who:
     counts = places.counts(db.session(), as_of=as_of)
     known = replies.known()
@@ -73,7 +83,7 @@ def net(as_of: date) -> Net:
     return _net(db.house(), db.revisions(), as_of)
 
 
-@lru_cache(maxsize=4)
+@memory.kept(4)
 def _net(house: House, _revisions: Revisions, as_of: date) -> Net:
     written = practices(db.session(), as_of=as_of)
     return bridges.net(replies.known(), house.instance, areas(base(as_of), as_of), written, as_of=as_of)

@@ -250,6 +250,7 @@ def test_pairs_are_those_of_a_slow_twin(session, country):
             for asked in QUESTIONS:
                 usual = {"near_km": 10.0, "like": False, "role": "", "other": "", "within": ""}
                 slow = slow_pairs(world, people, middles, **{**usual, **asked})
+                found = bridges.pairs(net, **asked)
                 fast = [
                     (
                         bridges.REASONS.index(one.why),
@@ -265,9 +266,12 @@ def test_pairs_are_those_of_a_slow_twin(session, country):
                         one.practice,
                         one.example.case.key if one.example else None,
                     )
-                    for one in bridges.pairs(net, **asked)
+                    for one in found
                 ]
                 assert fast == slow, (seed, asked)
+                assert [*found[1:4]] == [*found][1:4]
+                assert found.on_ground == sum(row[0] < 2 for row in slow)
+                assert found.hinted == sum(row[1] for row in slow)
                 compared += 12 * len(fast) + 1
     assert compared > 10_000
 

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 from waitress.server import create_server
 
 from tests.webmap import site
@@ -78,6 +78,17 @@ def browser(chromium):
         opened.close()
 
 
+def awaited(page, comes):
+    """Asks until it has come; a page that is just being left answers nothing. Whether it has."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        with suppress(Error):
+            if comes():
+                return True
+        page.wait_for_timeout(25)
+    return False
+
+
 class Visit:
     """One visitor: a page, what has gone wrong on it, and what is still on its way."""
 
@@ -118,12 +129,14 @@ class Visit:
 
     def until(self, question, wanted=True, *, argument=None):
         """Asks the page until it answers as wanted; returns the last answer."""
-        end = time.monotonic() + PATIENCE_S
-        while (said := self.page.evaluate(question, argument)) != wanted:
-            if time.monotonic() > end:
-                raise AssertionError(f"{question} is {said!r}, not {wanted!r}; {self.trouble}")
-            self.page.wait_for_timeout(25)
-        return said
+        said = []
+
+        def comes():
+            said.append(self.page.evaluate(question, argument))
+            return said[-1] == wanted
+
+        assert awaited(self.page, comes), f"{question} is {said[-1:]}, not {wanted!r}; {self.trouble}"
+        return said[-1]
 
     def settle(self):
         """Waits until nothing is under way."""

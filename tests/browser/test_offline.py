@@ -26,6 +26,7 @@ FILL = """async ([name, number, address]) => { const room = await caches.open(na
     for (let i = 0; i < number; i += 1) await room.put(`${address}${i}`, new Response('made')); }"""
 KEPT = """(name) => caches.open(name).then((room) => room.keys())
     .then((keys) => keys.map((one) => one.url.slice(location.origin.length)))"""
+HOW_MANY = f"(name) => ({KEPT})(name).then((found) => found.length)"
 SEEN, UNSEEN = "here?lat=58.25%26lon=24.5", "here?lat=58.75%26lon=25.1"
 VILLAGE = "bodies/first-village"
 
@@ -252,9 +253,9 @@ def test_answers_beyond_the_room_push_out_the_eldest(keeper, tiny_home):
         visitor.until(
             f"(name) => ({KEPT})(name).then((found) => found.at(-1).includes('{lon}'))", argument=room
         )
+        visitor.until(HOW_MANY, 200, argument=room)  # What is too many goes once the new one is there.
     found = visitor.page.evaluate(KEPT, room)
 
-    assert len(found) == 200
     assert found[0] == "/et/here?made=2"
     assert found[-3] == first
 
@@ -278,12 +279,12 @@ def test_tiles_are_kept_by_use(keeper, tiny):
         visitor.page.evaluate(FILL, ["turvakaart-tiles", 298, "/api/tiles/made?"])
         assert visitor.page.evaluate(ask, 3) == "tile"
         visitor.until(last, "/api/tiles/3?v=1", argument="turvakaart-tiles")
+        visitor.until(HOW_MANY, 300, argument="turvakaart-tiles")
         found = visitor.page.evaluate(KEPT, "turvakaart-tiles")
         cut(visitor)
         assert visitor.page.evaluate(ask, 1) == "tile"
 
     assert came == [1, 2, 3]
-    assert len(found) == 300
     assert found[0] == "/api/tiles/1?v=1"
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy
 import pytest
 
-from tests.browser.conftest import SIZES, served
+from tests.browser.conftest import SIZES, awaited, served
 from tests.browser.test_pages import faults
 from tests.webmap import site
 
@@ -314,17 +314,8 @@ class Host:
         return [f"<!doctype html><title>Host</title>{self.body}".encode()]
 
 
-def awaited(page, comes, within_ms=15_000):
-    """Asks until something has come."""
-    for _ in range(within_ms // 50):
-        if comes():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("It has not come.")
-
-
-def map_state(page):
-    return len(page.frames) > 1 and page.frames[1].evaluate("document.documentElement.dataset.map || ''")
+def is_ready(frame):
+    return frame.evaluate("document.documentElement.dataset.map || ''") == "ready"
 
 
 @contextmanager
@@ -344,7 +335,7 @@ def framed(browser, estonia, folder, *, allow):
             host.body = code
             context.clear_cookies()
             page.goto(there)
-            awaited(page, lambda: said if not allow else map_state(page) == "ready")
+            assert awaited(page, lambda: any(is_ready(one) for one in page.frames[1:]) if allow else said)
             try:
                 yield page, ours, said, code
             finally:
@@ -360,7 +351,7 @@ def test_an_allowed_site_shows_the_map_and_a_click_opens_it_whole(browser, eston
             page.mouse.click(350, 250)
         whole = opened.value
         whole.wait_for_load_state()
-        awaited(whole, lambda: whole.evaluate("document.documentElement.dataset.map || ''") == "ready")
+        assert awaited(whole, lambda: is_ready(whole))
 
         assert said == []
         assert frame.locator(".leaflet-container").count() == 1

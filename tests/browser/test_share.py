@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy
 import pytest
 
-from tests.browser.conftest import SIZES, awaited, served
+from tests.browser.conftest import PATIENCE_S, SIZES, awaited, served
 from tests.browser.test_pages import faults
 from tests.webmap import site
 
@@ -326,12 +326,16 @@ def framed(browser, estonia, folder, *, allow):
         origins = (there,) if allow else ()
         with site.a_site(estonia.folder, folder, embed_origins=origins) as app, served(app) as ours:
             context = browser.new_context(viewport={"width": 700, "height": 600})
+            context.set_default_timeout(PATIENCE_S * 1000)
             page = context.new_page()
             said = []
             page.on("console", lambda line: said.append(line.text))
             page.goto(f"{ours}/en/#at=9/58.8/25.5&show=police")
+            assert awaited(page, lambda: is_ready(page))
             page.locator(".share details summary").click()
-            code = page.locator(".share textarea").input_value()
+            code = page.locator(".share textarea")
+            assert awaited(page, lambda: "/en/embed#at=9/58.8" in code.input_value())
+            code = code.input_value()
             host.body = code
             context.clear_cookies()
             page.goto(there)

@@ -114,6 +114,14 @@ def adaptations(cell: str) -> dict[str, str]:
 # --- As files
 
 
+def languages(instance: Instance, wanted: Cells) -> list[str]:
+    """The languages that have a file: the instance's own first, then each in which anything is told."""
+    main = instance.default_language
+    others = (one for one in instance.languages if one != main)
+    told = (one for one in others if any(wanted.get(name) for name in words_of(instance, one)))
+    return [main, *told]
+
+
 def files(instance: Instance, key: str, wanted: Cells, *, base: Row | None = None) -> dict[str, str]:
     """The files of a case by name, `key.language.md`: what `base` tells already stays letter by letter.
 
@@ -121,10 +129,7 @@ def files(instance: Instance, key: str, wanted: Cells, *, base: Row | None = Non
     """
     main = instance.default_language
     found = {}
-    for language in sorted(instance.languages, key=lambda one: one != main):
-        names = words_of(instance, language)
-        if language != main and not any(wanted.get(name) for name in names):
-            continue
+    for language in languages(instance, wanted):
         front: dict[str, Any] = {
             "title": wanted.get(f"title-{language}", ""),
             "summary": wanted.get(f"summary-{language}", ""),

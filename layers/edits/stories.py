@@ -113,12 +113,10 @@ def _of_values(instance: Instance, cells: Mapping[str, str]) -> Iterator[Fault]:
 
 
 def _of_words(instance: Instance, cells: Mapping[str, str]) -> Iterator[Fault]:
-    """The instance's own language, and every other in which anything is told, has a title and a summary."""
-    for language in instance.languages:
-        is_own = language == instance.default_language
-        if is_own or any(cells.get(name) for name in sheets.words_of(instance, language)):
-            for name in (f"title-{language}", f"summary-{language}"):
-                yield from _tested(name, check.some_text, cells.get(name, ""))
+    """Every language that has a file has a title and a summary."""
+    for language in sheets.languages(instance, cells):
+        for name in (f"title-{language}", f"summary-{language}"):
+            yield from _tested(name, check.some_text, cells.get(name, ""))
 
 
 def _of_sources(cells: Mapping[str, str]) -> Iterator[Fault]:

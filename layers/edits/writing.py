@@ -133,7 +133,7 @@ def _prepared(
         raise checks.Wrong([checks.Fault("day", what, Sentence("Write the date so."))]) from error
     if state and way == CORRECT and digests(outcome.rows) == digests([state.row]):
         raise NothingChanged
-    if way == timeline.FROM_DAY and state and row and not _differs(instance, present, state, row):
+    if way == timeline.FROM_DAY and state and row and digests([row]) == digests([state.row]):
         raise NothingChanged
     return Prepared(present, change, _lines(instance, present, state, outcome, way), told, outcome)
 
@@ -160,10 +160,6 @@ def _filled(instance: Instance, change: Change, state: State | None) -> dict[str
     if change.way == timeline.FROM_DAY and state:
         cells |= {"valid_from": state.valid_from, "valid_to": state.valid_to}
     return cells
-
-
-def _differs(instance: Instance, thing: Thing, state: State, row: Row) -> bool:
-    return digests([row]) != digests([state.row])
 
 
 def _lines(

@@ -13,6 +13,7 @@ from webmap import db, packed, signin, stewards
 from webmap.importing import changes, exams, patience
 from webmap.importing.frame import bp
 from webmap.inbox import Waiting
+from webmap.planning import chart
 
 MOST = 2000
 """So many shapes are drawn."""
@@ -61,6 +62,4 @@ def bounds(exam: Exam) -> str:
     shapes = [row.values["geom"] for row in exam.rows if row.values.get("geom") is not None]
     if not shapes:
         return ""
-    box = shapely.set_srid(shapely.box(*shapely.total_bounds(shapes)), db.instance().metric_crs)
-    (turned,) = geo.to_degrees([box], srid=db.instance().metric_crs)
-    return ",".join(f"{value:.4f}" for value in turned.bounds)
+    return chart.frame(*shapely.total_bounds(shapes))

@@ -17,7 +17,7 @@ from flask import Blueprint, Response, current_app, g, render_template, request,
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from layers import features, geo
+from layers import features
 from layers.errors import N_
 from layers.features import Asker, Collection, Feature, Property, Question
 from webmap import ages, context, db, i18n, maps, packed, params
@@ -350,13 +350,11 @@ def _drawing(found: Sequence[Feature], **values: str) -> Drawing | None:
         return None
     west, south, east, north = shapely.total_bounds(shapes)
     around = max(0.0, _AROUND_M - max(east - west, north - south)) / 2
-    box = shapely.box(west - around, south - around, east + around, north + around)
-    frame = shapely.bounds(geo.to_degrees([box], srid=db.instance().metric_crs)[0])
     again: dict[str, Any] = {name: value for name, value in _again().items() if name != "crs"} | values
     return Drawing(
         chart.chart(),
         url_for(request.endpoint or "ogc.items", **{**again, "f": "json"}),
-        ",".join(f"{value:.4f}" for value in frame),
+        chart.frame(west - around, south - around, east + around, north + around),
         len(found) - len(shapes),
     )
 

@@ -5,7 +5,7 @@ from datetime import date
 
 import shapely
 
-from layers import contacts, geo, memory, places
+from layers import contacts, memory, places
 from layers.answers import Way
 from layers.errors import N_, Invalid
 from layers.gaps import bridges, demand, missing
@@ -18,6 +18,7 @@ from layers.places import Settlement
 from layers.practices import practices
 from webmap import context, db, i18n, names, params, replies
 from webmap.db import House, Revisions
+from webmap.planning import chart
 
 
 class NoAreas(Invalid):
@@ -109,9 +110,7 @@ def bounds(area: str, as_of: date) -> str:
     shapes = replies.known().shapes_of([area], as_of=as_of) if area else []
     if not shapes:
         return ""
-    box = shapely.box(*shapely.bounds(shapes[0]))
-    frame = shapely.bounds(geo.to_degrees([box], srid=db.instance().metric_crs)[0])
-    return ",".join(f"{value:.4f}" for value in frame)
+    return chart.frame(*shapely.bounds(shapes[0]))
 
 
 def going(way: Way | None) -> str:

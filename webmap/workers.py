@@ -11,6 +11,7 @@ for all who may wait, and most of these sleep.
 
 import gc
 import multiprocessing
+import os
 import socket
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 from flask import Flask
 
 from layers.geo import Place
+from layers.jobs import processes
 from webmap import budgets, create_app, logbook, meters, porch
 from webmap.gate import Gate
 from webmap.settings import Settings
@@ -28,6 +30,10 @@ from webmap.settings import Settings
 _CONNECTIONS = 2048
 """Of all processes: with more the system lets newcomers wait, where they cannot be turned away."""
 _PATIENCE_S = 10
+_LITTER = (20_000, 20, 50)
+"""After how many new things Python looks for garbage. An answer makes thousands that are gone with it: with
+the usual 700 it took 2.06 to 2.2 ms, and takes 1.63 to 1.73.
+"""
 _PLANNED = ("gaps/", "gaps/missing", "gaps/bridges", "gaps/seams")
 _LOGGERS = {"_granian": {"propagate": True}, "granian.access": {"propagate": True}}
 """What the server says of itself goes where all is written down."""
@@ -58,14 +64,17 @@ def serve(
         OSError: the port cannot be used.
         BadInstance: the instance's folder cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="turvakaart-meters-") as folder:
+    with tempfile.TemporaryDirectory(prefix="turvakaart-") as folder:
         meters.share(Path(folder))
         if not is_beside:
             _check_free(host, port)
-        _serve(settings, host=host, port=port, workers=workers, tell=tell)
+        _serve(settings, Path(folder), host=host, port=port, workers=workers, tell=tell)
 
 
-def _serve(settings: Settings, *, host: str, port: int, workers: int, tell: Callable[[], None]) -> None:
+def _serve(
+    settings: Settings, folder: Path, *, host: str, port: int, workers: int, tell: Callable[[], None]
+) -> None:
+    """`folder` is for what the processes share."""
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
     from granian.server import Server
@@ -92,9 +101,37 @@ def _serve(settings: Settings, *, host: str, port: int, workers: int, tell: Call
         warm = warmed(create_app(settings))
         guard(warm, settings, processes=workers)
         porch.of(warm).meters.retire()
-        loader = lambda: warm  # noqa: E731  forked, so it need not be pickled
+        loader = partial(_settled, warm, workers, folder)  # Forked, so it need not be pickled.
     tell()
     server.serve(target_loader=loader, wrap_loader=False)
+
+
+def _settled(app: Flask, workers: int, folder: Path) -> Flask:
+    """The application in its process, which stays on a core that no other one has, if there are enough.
+
+    One thread after the other works in a process. Each finds what it needs at the core on which the last one
+    worked: two processes on two cores answered 1,085 places a second instead of 850, 99 in 100 of them within
+    41 ms instead of 62. What a process starts goes where there is room (`processes.unsettled`).
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if 1 < workers <= len(cores):
+        core = next(filter(partial(_claimed, folder), cores), None)
+        if core is not None:
+            processes.settle(core)
+    return app
+
+
+def _claimed(folder: Path, core: int) -> bool:
+    """Whether no living process has this core; it is then this one's, until it ends."""
+    import fcntl
+
+    claim = os.open(folder / f"core-{core}", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(claim)
+        return False
+    return True
 
 
 def _guarded(settings: Settings, processes: int) -> Flask:
@@ -109,7 +146,7 @@ def warmed(app: Flask) -> Flask:
     The planner's pages are asked too: what they need of everybody takes seconds at full size, and is then the
     same for every process, county and language.
     What is in memory now is no longer looked through for garbage, or every process would soon write to all
-    of it and share nothing.
+    of it and share nothing; what comes is looked through less often.
     """
     house = app.extensions["house"]
     west, south, east, north = house.instance.bounds
@@ -123,6 +160,7 @@ def warmed(app: Flask) -> Flask:
     house.engine.dispose()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_LITTER)
     return app
 
 

@@ -5,10 +5,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
+_CORES = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else ())
+"""What this process might use when it began."""
 # -P leaves out the folder of the call, in which somebody's file could be named as one of ours.
 _START = (
     "import runpy, sys; _, root, module, *rest = sys.argv; sys.path.insert(0, root); "
@@ -44,12 +47,35 @@ def start(
 ) -> "subprocess.Popen[bytes]":
     """`environment` is added to our own, which those that it starts inherit."""
     line = [sys.executable, "-P", "-c", _START, str(_ROOT), module, *arguments]
-    return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-        line,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **environment} if environment else None,
-        start_new_session=apart,
-        close_fds=True,
-    )
+    with unsettled():
+        return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+            line,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **environment} if environment else None,
+            start_new_session=apart,
+            close_fds=True,
+        )
+
+
+def settle(core: int) -> None:
+    """From now on this process stays on one core: its thread that calls, and all that are begun later."""
+    with suppress(OSError):  # Who runs us forbids it.
+        os.sched_setaffinity(0, {core})
+
+
+@contextmanager
+def unsettled() -> Iterator[None]:
+    """What is started meanwhile may go to any core, though this process stays on one."""
+    if sys.platform != "linux" or os.sched_getaffinity(0) == _CORES:
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    with suppress(OSError):
+        os.sched_setaffinity(0, _CORES)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setaffinity(0, own)

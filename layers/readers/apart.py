@@ -183,15 +183,16 @@ def _run(order: str, folder: Path, bounds: Bounds, look: Callable[[], None]) -> 
     known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     paths = os.pathsep.join(filter(None, (root, known.get("PYTHONPATH", ""))))
     own = {**known, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    started = subprocess.Popen(
-        [sys.executable, "-m", "layers.readers.apart"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-        env={**own, "TMPDIR": str(folder), "HOME": str(folder)},
-        start_new_session=True,
-    )
+    with processes.unsettled():
+        started = subprocess.Popen(
+            [sys.executable, "-m", "layers.readers.apart"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env={**own, "TMPDIR": str(folder), "HOME": str(folder)},
+            start_new_session=True,
+        )
     until, asked = time.monotonic() + bounds.clock_s, order.encode()
     try:
         while True:

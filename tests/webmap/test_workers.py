@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from layers.jobs import processes
 from tests import make
 
 pytestmark = pytest.mark.slow
@@ -69,6 +71,13 @@ def asked(port):
     return answer.status
 
 
+def until(is_so):
+    latest = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < latest
+        time.sleep(0.1)
+
+
 def children(running):
     return Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text(encoding="ascii").split()
 
@@ -105,16 +114,51 @@ def test_an_answer_that_has_begun_is_finished_before_the_end(port, environment):
     assert (running.returncode, asked(port)) == (0, 0)
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells of children")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of children and cores")
+
+
+def cores(running):
+    return [os.sched_getaffinity(int(child)) for child in children(running)]
+
+
+def has_a_core_each(running):
+    found = cores(running)
+    return [len(one) for one in found] == [1, 1] and len(set.union(*found)) == 2
+
+
+@on_linux
 def test_a_process_that_ends_is_replaced_and_opens_the_store_itself(port, environment):
     with serving(port, environment) as running:
         first = children(running)
         os.kill(int(first[0]), signal.SIGKILL)
-        latest = time.monotonic() + 60
-        while not (len(children(running)) == 2 and first[0] not in children(running)):
-            assert time.monotonic() < latest
-            time.sleep(0.1)
+        until(lambda: len(children(running)) == 2 and first[0] not in children(running))
 
         assert {asked(port) for _ in range(8)} == {200}
         parent = {str(one.readlink()) for one in Path(f"/proc/{running.pid}/fd").iterdir()}
         assert [name for name in parent if ".sqlite" in name] == []
+
+
+@on_linux
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core is not shared out")
+def test_every_process_keeps_to_a_core_of_its_own_also_one_that_replaces_another(port, environment):
+    with serving(port, environment) as running:
+        until(lambda: has_a_core_each(running))
+        first = children(running)
+        os.kill(int(first[1]), signal.SIGKILL)
+        until(lambda: first[1] not in children(running) and has_a_core_each(running))
+
+        assert os.sched_getaffinity(running.pid) == os.sched_getaffinity(0)
+
+
+@on_linux
+def test_what_a_process_starts_may_use_every_core_though_it_keeps_to_one():
+    ask = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
+
+    def started():
+        processes.settle(min(os.sched_getaffinity(0)))
+        with processes.unsettled():
+            told = subprocess.run(ask, capture_output=True, text=True, check=True).stdout
+        return told.strip(), len(os.sched_getaffinity(0))
+
+    with ThreadPoolExecutor(1) as apart:
+        assert apart.submit(started).result() == (str(sorted(os.sched_getaffinity(0))), 1)

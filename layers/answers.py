@@ -119,7 +119,6 @@ class _Here(NamedTuple):
     Where it lies in none, `ashore` are those of the nearest land.
     """
 
-    point: shapely.Point
     east_m: float
     north_m: float
     areas: Sequence[Area]
@@ -139,12 +138,13 @@ def answer(
 
     `more` are areas at the place that the snapshot does not hold, because their layer is too big for it.
     """
-    point = geo.metric_point(place, srid=known.srid)
+    east_m, north_m = geo.metric(place, srid=known.srid)
+    point = shapely.points([east_m, north_m])
     found = known.areas_at(point, as_of=as_of, more=more)
     areas = [area for area in found if area.kind != _ABROAD]
     landing = None if areas else _landing(known, point, as_of)
     ashore = _ashore(known, *landing, as_of) if landing else []
-    here = _Here(point, point.x, point.y, areas, ashore, {a.key for a in areas}, {a.kind for a in areas})
+    here = _Here(east_m, north_m, areas, ashore, {a.key for a in areas}, {a.kind for a in areas})
     responsible = _responsible(known, here)
     return Answer(
         place=place,
@@ -159,20 +159,19 @@ def answer(
 
 
 def _role(known: Snapshot, role: Role, here: _Here, responsible: _Responsible, as_of: date) -> RoleAnswer:
-    players = known.roster(role.layer, role.capabilities, as_of)
-    matches = [
-        Match(known.bodies[i], why, key, way, _across(known, i, here))
-        for i, (why, key, way) in responsible.items()
-        if players.able[i]
-    ]
+    players, bodies = known.roster(role.layer, role.capabilities, as_of), known.bodies
+    able = players.able
+    own = [i for i in responsible if able[i]]
+    matches = [Match(bodies[i], *responsible[i], _across(known, i, here)) for i in own]
     matches.sort(key=_rank)
-    near = _nearest(known, players, known.body_spots, here, most=_MOST_NEAR, but=responsible)
-    matches += [Match(known.bodies[i], NEAREST, "", way, _across(known, i, here)) for i, way in near]
-    own, own_ashore = (
-        tuple(area for area in found if area.kind == role.area) if role.area else ()
-        for found in (here.areas, here.ashore)
-    )
-    return RoleAnswer(role, own, own_ashore, tuple(matches))
+    near = _nearest(known, players, known.body_spots, here, most=_MOST_NEAR, but=own)
+    matches += [Match(bodies[i], NEAREST, "", way, _across(known, i, here)) for i, way in near]
+    return RoleAnswer(role, _playing(role, here.areas), _playing(role, here.ashore), tuple(matches))
+
+
+def _playing(role: Role, areas: Sequence[Area]) -> tuple[Area, ...]:
+    """The areas that play a role themselves."""
+    return tuple([area for area in areas if area.kind == role.area]) if role.area else ()
 
 
 def plays(role: Role, body: Body) -> bool:
@@ -213,19 +212,19 @@ def _across(known: Snapshot, position: int, here: _Here) -> tuple[str, ...]:
 def _nearest(
     known: Snapshot, roster: Roster, spots: Sequence[Spot], here: _Here, *, most: int, but: Collection[int]
 ) -> list[tuple[int, Way]]:
-    """Positions of the nearest within reach, those equally far by key, and the ways; `but` are not meant."""
+    """Positions of the nearest within reach, those equally far by key, and the ways; `but` of the roster are
+    not meant.
+    """
     if not isfinite(here.east_m + here.north_m):
         return []  # So far away that the metric system does not know it.
-    wanted = most + sum([roster.able[i] for i in but])
     x, y = here.east_m, here.north_m
-    around = known.around(roster, spots, x, y, most=wanted)
-    far_m = [hypot(east_m - x, north_m - y) for east_m, north_m, _, _ in around]
-    last_m = min(REACH_M, sorted(far_m)[wanted - 1]) if len(far_m) >= wanted else REACH_M
-    # Those as near as the last one, to the tenth of a metre that is told, stand by key.
-    close = [spot for one_m, spot in zip(far_m, around, strict=True) if one_m <= last_m + 0.2]
-    found = [(_far_m(east_m - x, north_m - y), key, i) for east_m, north_m, key, i in close if i not in but]
-    near = sorted([one for one in found if one[0] <= REACH_M])[:most]
-    return [(i, _way(one_m, spots[i].east_m - x, spots[i].north_m - y)) for one_m, _, i in near]
+    found = [
+        (_far_m(east_m - x, north_m - y), key, i, east_m - x, north_m - y)
+        for east_m, north_m, key, i in known.around(roster, spots, x, y, most=most + len(but))
+        if i not in but
+    ]
+    found.sort()
+    return [(i, _way(far_m, *away)) for far_m, _, i, *away in found[:most] if far_m <= REACH_M]
 
 
 def _ways(spots: Sequence[Spot], positions: Iterable[int], here: _Here) -> list[Way | None]:
@@ -269,8 +268,8 @@ def _landing(known: Snapshot, point: shapely.Point, as_of: date) -> tuple[int, s
 def _ashore(known: Snapshot, landed: int, landing: shapely.Point, as_of: date) -> list[Area]:
     """The areas that reach the nearest point of the land, the largest first; of its own kind it alone."""
     own = known.areas[landed]
-    near = known.tree.query(landing, predicate="dwithin", distance=_ASHORE_M)
-    there = near[known.area_days.there(as_of, near)].tolist()
+    near = known.tree.query([landing], predicate="dwithin", distance=_ASHORE_M)[1]
+    there = known.area_days.among(near, as_of)
     found = [i for i in there if i == landed or known.areas[i].kind not in (own.kind, _ABROAD)]
     return [known.areas[i] for i in sorted(found, key=lambda i: (-known.sizes_m2[i], known.areas[i].key))]
 

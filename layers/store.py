@@ -9,10 +9,24 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, create_engine, event, func, inspect, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Dialect,
+    Engine,
+    String,
+    cast,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
@@ -25,7 +39,9 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_140_812  # Any number that no other program on the same server takes.
 DOOR = 1
 """The turn of those who sign in: where the store can tell turns apart, they do not wait for an import."""
-_REVISIONS = str(select(Revision.layer, Revision.number))
+_REVISIONS = select(Revision.layer, Revision.number)
+# All in one row: SQLite lets other threads have the interpreter before each, and then waits to get it back.
+_IN_ONE = select(func.aggregate_strings(Revision.layer + " " + cast(Revision.number, String), ","))
 _SCRUB_PATIENCE_MS = 10_000
 _CONNECT_PATIENCE_S = 10
 # What has been acknowledged is on the disk: NORMAL would lose the last changes when the power fails. A commit
@@ -155,11 +171,23 @@ def revisions(engine: Engine) -> tuple[tuple[str, int], ...]:
     try:
         with closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
-            cursor.execute(_REVISIONS)
-            return tuple(sorted((layer, number) for layer, number in cursor.fetchall()))
-    except engine.dialect.loaded_dbapi.Error:
+            cursor.execute(_in_one(engine.dialect))
+            return _read(cursor.fetchall()[0][0] or "")
+    except (engine.dialect.loaded_dbapi.Error, ValueError):
         with engine.connect() as again:  # So that what is wrong is raised as from any other question.
-            return tuple(sorted((row.layer, row.number) for row in again.exec_driver_sql(_REVISIONS)))
+            return tuple(sorted((row.layer, row.number) for row in again.execute(_REVISIONS)))
+
+
+@lru_cache(maxsize=8)
+def _in_one(dialect: Dialect) -> str:
+    return str(_IN_ONE.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+@lru_cache(maxsize=64)
+def _read(told: str) -> tuple[tuple[str, int], ...]:
+    """Raises ValueError: a damaged store tells something else."""
+    parts = (each.rpartition(" ") for each in told.split(",") if each)
+    return tuple(sorted((layer, int(number)) for layer, _, number in parts))
 
 
 def look_back(session: Session, moment: str) -> None:

@@ -1,13 +1,13 @@
 """The face: Flask pages and Folium maps over `layers`. It has no knowledge of its own."""
 
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, request
 from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from layers import catalog, store
-from layers.catalog import Basemap
 from layers.gaps.parts import EMBEDDED, Runner
 from layers.tiles import Shelf
 from webmap import (
@@ -33,34 +33,24 @@ from webmap import (
     signin,
     tiles,
 )
+from webmap.protection import Protection
 from webmap.settings import Settings
 
-# 'self' alone: every script, style, font and address is our own. Online basemaps add their hosts to img-src.
-_POLICY = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "font-src": "'self'",
-    "img-src": "'self' data:",
-    "connect-src": "'self'",
-    "manifest-src": "'self'",
-    "worker-src": "'self'",
-    "object-src": "'none'",
-    "base-uri": "'none'",
-    "form-action": "'self'",
-    "frame-ancestors": "'self'",
-}
-# What a page of ours asks of the device: where it is, when somebody wants that. Nothing else.
-_DEVICE = "geolocation=(self), camera=(), microphone=(), payment=(), usb=(), display-capture=(), midi=()"
-_ALWAYS_SAID = {
-    "X-Content-Type-Options": "nosniff",
-    # OpenStreetMap's tiles want to know the site that shows them, never the page.
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Permissions-Policy": _DEVICE,
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-_HTTPS_ONLY = "max-age=31536000; includeSubDomains"
-_ALONE = f"frame-ancestors {_POLICY['frame-ancestors']}"
+
+class _Turvakaart(Flask):
+    """No view here is a coroutine: to look whether one is cost a tenth of what Flask does for a request."""
+
+    request_class = params.Asking
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+    def send_static_file(self, filename: str) -> Response:
+        """A file, for ever where its address names its bytes (`context.asset`)."""
+        found = super().send_static_file(filename)
+        if "v" in request.args:
+            found.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return found
 
 
 def create_app(settings: Settings | None = None, *, runner: Runner = EMBEDDED) -> Flask:
@@ -72,8 +62,7 @@ def create_app(settings: Settings | None = None, *, runner: Runner = EMBEDDED) -
         BadInstance: the instance's folder cannot be read.
     """
     settings = settings or Settings()
-    app = Flask(__name__)
-    app.request_class = params.Asking
+    app = _Turvakaart(__name__)
     instance = catalog.read_instance(settings.instance)
     engine = store.open_store(settings.store_url(instance.key))
     app.config["COMPRESS_MIMETYPES"] = [
@@ -114,8 +103,6 @@ def create_app(settings: Settings | None = None, *, runner: Runner = EMBEDDED) -
     exchange.init_app(app)
     offline.init_app(app, offered=settings.offline)
     health.init_app(app, token_file=settings.metrics_token_file)
-    policy = _policy(context.basemaps(instance.basemaps, settings))
-    framed = policy.replace(_ALONE, " ".join((_ALONE, *settings.embed_origins)))
     app.config["ADDRESS"] = settings.address
     app.config["STATE"] = settings.state
     app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb * 1_000_000
@@ -125,40 +112,10 @@ def create_app(settings: Settings | None = None, *, runner: Runner = EMBEDDED) -
     app.config["INSTANCE"], app.config["STORE"] = settings.instance, settings.store_url(instance.key)
     app.config["PLANNING"] = settings.planning
     app.config["CORRECTIONS"] = settings.corrections
-    app.after_request(lambda response: _protect(response, framed if _is_embedded() else policy))
     app.context_processor(lambda: context.words(settings))
-    porch.init_app(app, meters.init_app(app))
+    protection = Protection(settings, context.basemaps(instance.basemaps, settings))
+    porch.init_app(app, meters.init_app(app), protection)
     if settings.proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)
         app.wsgi_app = proxied  # type: ignore[method-assign]
     return app
-
-
-def _policy(basemaps: tuple[Basemap, ...]) -> str:
-    parts = {name: [value] for name, value in _POLICY.items()}
-    for basemap in basemaps:
-        address = urlsplit(basemap.url)
-        parts["img-src"].append(f"{address.scheme}://{address.netloc}")
-    return "; ".join(f"{name} {' '.join(values)}" for name, values in parts.items())
-
-
-def _is_embedded() -> bool:
-    return request.endpoint == "pages.embed"
-
-
-def _protect(response: Response, policy: str) -> Response:
-    if request.endpoint == "static" and "v" in request.args:
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    # Public data is for every site; pages, pictures and whatever somebody signed in sees are for ours.
-    is_data = request.path.startswith("/api/") and not g.get("is_private")
-    wanted = {
-        **_ALWAYS_SAID,
-        "Content-Security-Policy": policy,
-        "Cross-Origin-Resource-Policy": "cross-origin" if is_data else "same-origin",
-    }
-    if request.is_secure or current_app.config["ADDRESS"].startswith("https://"):
-        wanted["Strict-Transport-Security"] = _HTTPS_ONLY
-    # Headers.setdefault raises and catches an exception for every name that is absent, and most are.
-    said = {name.lower() for name, _ in response.headers}
-    response.headers.extend({name: value for name, value in wanted.items() if name.lower() not in said})
-    return response

@@ -1,4 +1,4 @@
-"""What stands before the application: the gate, and the number, the meter and the log of every request.
+"""What stands before the application: the gate, and the number, protection, meter and log of every request.
 
 It sees a request before Flask does, so that turning one away costs a fortieth of an answer. It opens the gate
 only where a server asks for it (`guard`): whoever calls the application itself is never turned away.
@@ -16,6 +16,7 @@ from layers.errors import N_, Unavailable
 from webmap import db, errors, logbook, meters
 from webmap.gate import Full, Gate, Seat
 from webmap.logbook import Logbook
+from webmap.protection import Protection
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -41,8 +42,10 @@ class Overloaded(Unavailable):
 class Porch:
     """The application as a server calls it."""
 
-    def __init__(self, app: Flask, inner: "WSGIApplication", counted: meters.Meters) -> None:
-        self._app, self._inner, self.meters = app, inner, counted
+    def __init__(
+        self, app: Flask, inner: "WSGIApplication", counted: meters.Meters, protection: Protection
+    ) -> None:
+        self._app, self._inner, self.meters, self.protection = app, inner, counted, protection
         self._gate: Gate | None = None
         self._ready: dict[tuple[bool, str], Ready] = {}
         self.logbook: Logbook | None = None
@@ -100,6 +103,7 @@ class _Visit:
         # Flask takes its request back out of the environment before the answer is sent.
         if rule := getattr(self._environ.get("werkzeug.request"), "url_rule", None):
             self.route = rule.rule
+        self._porch.protection.add(self._environ, headers)
         headers.append((_HEADER, self._number))
         return self._start(status, headers, *more)
 
@@ -133,9 +137,9 @@ class _Answer:
             self._visit.end()
 
 
-def init_app(app: Flask, counted: meters.Meters) -> Porch:
+def init_app(app: Flask, counted: meters.Meters, protection: Protection) -> Porch:
     """Puts the porch before the application as it is now; what is put before it later comes first."""
-    made = app.extensions["porch"] = Porch(app, app.wsgi_app, counted)
+    made = app.extensions["porch"] = Porch(app, app.wsgi_app, counted, protection)
     app.wsgi_app = made  # type: ignore[method-assign]
     return made
 

@@ -66,6 +66,8 @@ _NOTES = (
 
 _Days = tuple[tuple[str, str], ...]
 _Matched = tuple[int, str, str, tuple[str, ...]]
+_Going = tuple[float, str, int | None]
+"""How far, in which unit, and to which of the eight directions."""
 _Asked = ParamSpec("_Asked")
 _Said = TypeVar("_Said")
 # Far more than Estonia needs; some hundred MB at most in all voices, where there are a million areas.
@@ -89,6 +91,7 @@ class Voice:
     matches: dict[_Matched, Shape] = field(default_factory=dict)
     cases: dict[int, tuple[Shape, list[Shape]]] = field(default_factory=dict)
     roles: dict[str, Shape] = field(default_factory=dict)
+    ways: dict[_Going, str] = field(default_factory=dict)
     rest: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
 
@@ -184,17 +187,19 @@ def reply(place: Place, *, as_of: date, today: date, name: str = "", worry: Worr
         "areas": [_area(voice, area.key, area.accuracy) for area in found.areas],
         "roles": roles,
         "cases": [_case(voice, case) for case in found.cases],
-        "notes": [_sentence(voice, note).format(number=db.instance().emergency) for note in _notes()],
+        "notes": _notes(voice),
     }
 
 
-def _notes() -> list[str]:
+@_kept
+def _notes(voice: Voice) -> list[str]:
     """What holds for the data that are loaded."""
     untrue = {
         _NOTES[0]: not exactness.points_are_coarse(),
         _NOTES[1]: not exactness.borders_are_rough(),
     }
-    return [note for note in _NOTES if not untrue.get(note)]
+    said = [_sentence(voice, note) for note in _NOTES if not untrue.get(note)]
+    return [sentence.format(number=db.instance().emergency) for sentence in said]
 
 
 @dataclass(frozen=True)
@@ -458,16 +463,16 @@ def _going(voice: Voice, way: Way | None) -> Shape:
 
 def _way(voice: Voice, way: Way) -> str:
     """A way as one would say it: 12 km to the north."""
-    amount, unit = context.rounded(way.distance_m)
-    if way.bearing is None or way.distance_m < 100:
-        return _said_way(voice, amount, unit, None)
-    return _said_way(voice, amount, unit, round(way.bearing / 45) % 8)
+    far_m, bearing = way
+    going = *context.rounded(far_m), None if bearing is None or far_m < 100 else round(bearing / 45) % 8
+    return voice.ways.get(going) or _told_way(voice, going)
 
 
-@_kept
-def _said_way(_voice: Voice, amount: float, unit: str, eighth: int | None) -> str:
+def _told_way(voice: Voice, going: _Going) -> str:
+    amount, unit, eighth = going
     said = context.measured(amount, unit)
-    return said if eighth is None else f"{said} {context.direction(45 * eighth)}"
+    told = said if eighth is None else f"{said} {context.direction(45 * eighth)}"
+    return voice.ways.setdefault(going, told)
 
 
 @_kept

@@ -28,7 +28,7 @@ from layers import accounts, store
 from layers.accounts import Account, sessions
 from layers.accounts.sessions import Life, Stay
 from layers.errors import N_, LayersError, NotAllowed, NotSignedIn, Unavailable
-from webmap import db, i18n, params, seals
+from webmap import db, i18n, params, protection, seals
 from webmap.settings import Settings
 
 Given = ParamSpec("Given")
@@ -399,6 +399,6 @@ def _finish(response: Response) -> Response:
         else:
             response.delete_cookie(_cookie(), path="/", secure=_is_https(), httponly=True, samesite="Lax")
     if g.get("is_private"):
-        response.headers["Cache-Control"] = "private, no-store"
+        response.headers["Cache-Control"] = protection.PRIVATE
         response.vary.add("Cookie")
     return response

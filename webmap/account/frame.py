@@ -9,7 +9,7 @@ from flask_babel import gettext
 
 from layers.accounts import Account
 from layers.errors import N_, LayersError
-from webmap import db, i18n, signin
+from webmap import db, i18n, protection, signin
 
 bp = Blueprint("account", __name__)
 ROLES = {
@@ -33,7 +33,7 @@ def page(template: str, /, *, problem: LayersError | None = None, status: int = 
         **more,
     )
     response = make_response(html, 422 if problem and status == 200 else status)
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = protection.PRIVATE
     return response
 
 

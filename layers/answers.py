@@ -77,7 +77,12 @@ class RoleAnswer:
     @property
     def is_played(self) -> bool:
         """Whether somebody is responsible here; the nearest, and those of the nearest land, are not."""
-        return bool(self.areas) or any(match.why not in (SHORE, NEAREST) for match in self.matches)
+        return bool(self.areas) or bool(self.matches and self.matches[0].why not in (SHORE, NEAREST))
+
+    @property
+    def has_ashore(self) -> bool:
+        """Whether somebody of the nearest land plays it, for a place that lies in no area."""
+        return bool(self.ashore) or any(match.why == SHORE for match in self.matches)
 
 
 @dataclass(frozen=True)

@@ -274,11 +274,10 @@ def _worry(voice: Voice, worry: Worry) -> Shape:
 
 
 def _role(voice: Voice, found: RoleAnswer, shore: Shore, best: Shape | None) -> Shape:
-    role = found.role
-    has_ashore = bool(found.ashore) or any(match.why == answers.SHORE for match in found.matches)
+    role, is_played = found.role, found.is_played
     return {
         **(voice.roles.get(role.key) or _told_role(voice, role)),
-        "played": found.is_played,
+        "played": is_played,
         "areas": [_area(voice, area.key, area.accuracy) for area in found.areas],
         "ashore": [
             {
@@ -289,8 +288,8 @@ def _role(voice: Voice, found: RoleAnswer, shore: Shore, best: Shape | None) -> 
         ],
         "matches": [_match(voice, match, shore) for match in found.matches],
         "if_none": None
-        if found.is_played
-        else _if_none(voice, role.guide, role.above, shore.setting, has_ashore),
+        if is_played
+        else _if_none(voice, role.guide, role.above, shore.setting, found.has_ashore),
         "best": best,
     }
 

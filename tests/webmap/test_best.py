@@ -2,6 +2,7 @@
 
 import json
 
+import markupsafe
 import pytest
 
 from layers import fit
@@ -57,6 +58,29 @@ def test_the_page_and_the_text_tell_what_fits_best(client):
         ):
             assert said.replace("'", "&#39;").replace('"', "&#34;") in page
             assert said in text
+
+
+@pytest.mark.parametrize("language", ["et", "en", "ru"])
+def test_the_text_tells_all_that_the_page_tells_of_every_body(client, language):
+    asked = {"lat": 58.9, "lon": 27.3, "worry": "theft", "lang": language}
+    told = client.get("/api/answer", query_string=asked).get_json()
+    text = client.get("/api/answer", query_string={**asked, "format": "text"}).text
+    page = markupsafe.Markup(client.get(f"/{language}/here", query_string=asked).text).striptags()
+
+    guides = [guide["title"] for guide in told["worry"]["guides"]]
+    assert [told["worry"]["label"], *guides] == [
+        said for said in (told["worry"]["label"], *guides) if said in text and said in page
+    ]
+    for role in told["roles"]:
+        above = role["if_none"]["above"] if role["if_none"] else []
+        assert [one["name"] for one in above if one["name"] not in text] == []
+        for one in role["matches"]:
+            part = text[text.index(f"* {one['name']} ") :].partition("\n*")[0]
+            where = (one["place"]["name"], one["place"]["precision"]) if one["place"] else ()
+            said = (one["form"], *one["capabilities"], one["readiness"], *where, one["reason"])
+            assert [words for words in (*said, one["source"]["title"]) if words not in part] == []
+            # How old it is stands behind the title of its source, in the words of the page.
+            assert part.partition(f"{one['source']['title']}. ")[2].partition("\n")[0] in page
 
 
 def test_the_same_place_is_compared_once_for_all_days_alike(client):

@@ -99,6 +99,7 @@ def _serve(
     if sys.platform == "linux":
         multiprocessing.set_start_method("fork", force=True)
         warm = warmed(create_app(settings))
+        gc.set_threshold(*_LITTER)
         guard(warm, settings, processes=workers)
         porch.of(warm).meters.retire()
         loader = partial(_settled, warm, workers, folder)  # Forked, so it need not be pickled.
@@ -146,7 +147,7 @@ def warmed(app: Flask) -> Flask:
     The planner's pages are asked too: what they need of everybody takes seconds at full size, and is then the
     same for every process, county and language.
     What is in memory now is no longer looked through for garbage, or every process would soon write to all
-    of it and share nothing; what comes is looked through less often.
+    of it and share nothing.
     """
     house = app.extensions["house"]
     west, south, east, north = house.instance.bounds
@@ -160,7 +161,6 @@ def warmed(app: Flask) -> Flask:
     house.engine.dispose()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_LITTER)
     return app
 
 
